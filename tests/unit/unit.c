@@ -1,0 +1,28 @@
+#include "unit.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+int
+unit_main(const char *suite, const struct unit_case *cases)
+{
+    CU_pSuite s;
+
+    if (CU_initialize_registry() != CUE_SUCCESS)
+        return EXIT_FAILURE;
+    s = CU_add_suite(suite, NULL, NULL);
+    for (const struct unit_case *c = cases; s != NULL && c->name != NULL; c++) {
+        if (CU_add_test(s, c->name, c->run) == NULL)
+            s = NULL;
+    }
+    if (s == NULL) {
+        fprintf(stderr, "unit: %s\n", CU_get_error_msg());
+        return EXIT_FAILURE;
+    }
+    CU_basic_set_mode(CU_BRM_VERBOSE);
+    CU_basic_run_tests();
+    unsigned failed = CU_get_number_of_failures();
+    unsigned asserted = CU_get_number_of_asserts();
+    CU_cleanup_registry();
+    return failed == 0 && asserted > 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
