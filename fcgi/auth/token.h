@@ -29,9 +29,9 @@ struct token_claims {
 struct keyset;
 
 /* JWT_KEYSET: base64 of {"keys":[{"kid","alg":"RS256"|"ES256","state":"active"|"legacy"|"retired",
- * "private_pem"?, "public_pem"}]}. Faults go to `faults`, one line each; NULL on any fault.
- * `active_kid` must name an active key with a private part. RSA keys are 2048 to 8192 bits, EC keys
- * on P-256. */
+ * "private_pem"?, "public_pem"}]}, at most 32. Faults go to `faults`, one line each; NULL on any
+ * fault. `active_kid` must name an active key with a private part; empty means the only active one.
+ * RSA keys are 2048 to 8192 bits, EC keys on P-256. */
 struct keyset *keyset_load(struct text base64, struct text active_kid, struct text issuer,
                            struct text audience, FILE *faults);
 void keyset_free(struct keyset *k);
@@ -39,18 +39,22 @@ void keyset_free(struct keyset *k);
 /* RFC 7517: public parts of active and legacy keys. */
 void keyset_write_jwks(const struct keyset *k, struct buf *out);
 /* A new keyset (base64) with one fresh RS256 key named `kid`; `previous` (may be TEXT_NULL) keys
- * are kept, its active ones become legacy. For lecternctl. */
+ * are kept without their private parts, its active ones become legacy. E_VALIDATION when previous
+ * is not a keyset, or is full, or `kid` is taken or not 1 to 64 of [A-Za-z0-9._-]. For
+ * lecternctl. */
 err keyset_rotate(struct arena *a, struct text previous_base64, struct text kid,
                   struct text *ret_base64) MUST_CHECK;
 
+/* E_INTERNAL when the claims are ones that token_verify would not take, or signing fails. */
 err token_issue(struct arena *a, const struct keyset *k, const struct token_claims *claims,
                 struct text *ret_token) MUST_CHECK;
 
 /* E_TOKEN_INVALID for whatever is wrong. Checks length, alphabet, exactly two dots, header (typ
- * absent or JWT, no crit, no embedded key), kid → key → algorithm, signature, then the claims with
- * the strict reader: sub, org, sid, jti, role, iat, exp, iss, aud (text or array), nbf; 30 s leeway
- * for clocks on iat and nbf only. Claims of verified tokens are cached per process by SHA-256 in an 8-way
- * set-associative table until expiry or 30 s. `now` in Unix seconds. */
+ * absent or JWT, nothing but alg, kid and typ), kid → key → algorithm, signature, then the claims
+ * with the strict reader: sub, org, sid, jti, role, iat, exp, iss, aud (text or array), nbf; 30 s
+ * leeway for clocks on iat and nbf only. Claims of verified tokens are cached per process by
+ * SHA-256 in an 8-way set-associative table until expiry or 30 s. `now` in Unix seconds.
+ * *ret_claims means nothing when the answer is not E_OK. */
 err token_verify(struct arena *a, const struct keyset *k, struct text token, int64_t now,
                  struct token_claims *ret_claims) MUST_CHECK;
 

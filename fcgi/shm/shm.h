@@ -42,7 +42,9 @@ struct rate_verdict {
 
 /* Count one request of `key` (any bytes, hashed) against `limit` in a window of `window_ms` that
  * opens with the key's first request. Exactly `limit` pass in a window, over all processes.
- * A refused request does not count. limit 0 refuses everything. */
+ * A refused request does not count. limit 0 refuses everything; limits over 16,777,215 are that;
+ * window_ms 0 is 1. A key loses its count early only when all eight cells it may use hold open
+ * windows of other keys: the one that began first goes, so give the table room. */
 struct rate_verdict shm_rate_take(struct shm *s, struct text key, uint32_t limit,
                                   uint32_t window_ms, int64_t now_ms);
 

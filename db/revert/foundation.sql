@@ -1,0 +1,5 @@
+begin;
+
+drop function app.schema_version();
+
+commit;

@@ -1,0 +1,6 @@
+begin;
+
+drop table app.refresh_tokens;
+drop table app.sessions;
+
+commit;

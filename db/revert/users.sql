@@ -1,0 +1,6 @@
+begin;
+
+drop table app.credentials;
+drop table app.users;
+
+commit;

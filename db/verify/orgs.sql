@@ -1,0 +1,5 @@
+begin;
+
+select id, slug, name, locale, timezone, settings, version from app.orgs where false;
+
+rollback;

@@ -1,0 +1,54 @@
+# shellcheck shell=bash
+# Running suites of tests and adding up what they say of themselves.
+
+PASSED=0
+FAILED=0
+REPORT=()
+
+# How many passed and failed, from a suite's output: automake's summary, pytest's last line, or a
+# last line "N passed, N failed". Prints two numbers.
+suite_counts() {
+    awk '
+        { gsub(/\033\[[0-9;]*m/, "") }
+        /^# (PASS|XFAIL): +[0-9]+/ { passed += $3; automake = 1 }
+        /^# (FAIL|XPASS|ERROR): +[0-9]+/ { failed += $3; automake = 1 }
+        /[0-9]+ (passed|failed|errors?)/ { last = $0 }
+        END {
+            if (!automake && last != "") {
+                n = split(last, word, /[ ,]+/)
+                for (i = 2; i <= n; i++) {
+                    if (word[i] == "passed") passed += word[i - 1]
+                    if (word[i] ~ /^(failed|errors?)$/) failed += word[i - 1]
+                }
+            }
+            print passed + 0, failed + 0
+        }' "$1"
+}
+
+# suite NAME SECONDS COMMAND…: one line when it passes, the end of its output when not.
+suite() {
+    local name=$1 limit=$2 log status=0 begun=$SECONDS passed failed word=ok
+    shift 2
+    log=$CHECK_LOGS/${name//[^A-Za-z0-9-]/_}.log
+    timeout --kill-after=20 "$limit" "$@" >"$log" 2>&1 </dev/null || status=$?
+    read -r passed failed < <(suite_counts "$log")
+    if [[ $status -ne 0 && $failed -eq 0 ]]; then failed=1; fi
+    if [[ $status -eq 0 && $passed -eq 0 && $failed -eq 0 ]]; then passed=1; fi
+    PASSED=$((PASSED + passed))
+    FAILED=$((FAILED + failed))
+    if [[ $failed -gt 0 || $status -ne 0 ]]; then
+        word=FAILED
+        tail -n 60 "$log" | sed 's/^/    /'
+        if [[ $status -eq 124 ]]; then say "    (ended after $limit seconds)"; fi
+    fi
+    REPORT+=("$(printf '%-7s %-28s %5d passed %4d failed %5d s' "$word" "$name" "$passed" "$failed" $((SECONDS - begun)))")
+    say "${REPORT[-1]}"
+    [[ $word == ok ]]
+}
+
+# A suite that could not be begun.
+suite_missed() {
+    FAILED=$((FAILED + 1))
+    REPORT+=("$(printf '%-7s %-28s %s' FAILED "$1" "$2")")
+    say "${REPORT[-1]}"
+}

@@ -1,0 +1,25 @@
+/* The binder: path, query and body into the row's struct, every violation at once. */
+#ifndef LECTERN_API_BIND_H
+#define LECTERN_API_BIND_H
+
+#include "api/req.h"
+
+/* The gate. 400 for what cannot be read, 422 with all violations for what can. */
+err gate_bind(struct req *r) MUST_CHECK;
+
+/* Values for a row's statement, from where route.h says each parameter comes. */
+struct route;
+struct source;
+const struct pg_value *bind_values(struct req *r, const struct pg_stmt *stmt,
+                                   const struct source *sources);
+
+/* Part of gate_bind, in bind_list.c: limit, offset, cursor, count, sort and filters of a list. A parameter that is none
+ * of the list's is left alone: false. */
+struct wire_pairs;
+err bind_list(struct req *r, const struct wire_pairs *query) MUST_CHECK;
+bool bind_list_knows(const struct pg_stmt *list, struct text name);
+
+/* One value of a query or path text into the struct member of a field. */
+void bind_text_value(struct req *r, size_t field, struct text value, const char *pointer);
+
+#endif

@@ -1,0 +1,19 @@
+/* Who is calling: tokens, cookies, cross-site requests, metrics credentials. */
+#ifndef LECTERN_API_CREDENTIALS_H
+#define LECTERN_API_CREDENTIALS_H
+
+#include "api/req.h"
+
+#define COOKIE_ACCESS "__Host-lectern_access"
+#define COOKIE_REFRESH "__Host-lectern_refresh"
+#define COOKIE_CSRF "csrf_token"
+
+err gate_authenticate(struct req *r) MUST_CHECK;
+err gate_csrf(struct req *r) MUST_CHECK;
+err gate_grant(struct req *r) MUST_CHECK;
+
+/* For the sign-in rows: hand a browser its session, or take it back. */
+void reply_session_cookies(struct req *r, struct text access, struct text refresh);
+void reply_clear_cookies(struct req *r);
+
+#endif

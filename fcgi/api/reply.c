@@ -1,0 +1,371 @@
+#include "api/reply.h"
+
+#include <string.h>
+
+#include "api/cursor.h"
+#include "api/headers.h"
+#include "api/route.h"
+#include "api/tx.h"
+#include "base/json.h"
+#include "pg/codec.h"
+
+/* --- objects ------------------------------------------------------------------------------- */
+
+static void
+reply_items(struct buf *out, const struct shape *shape, const struct items *items)
+{
+    const char *p = items->item;
+
+    json_open(out, '[');
+    for (size_t i = 0; i < items->count; i++) {
+        if (i > 0)
+            buf_char(out, ',');
+        reply_object(out, shape, p + i * shape->size);
+    }
+    json_close(out, ']');
+}
+
+static void
+reply_texts(struct buf *out, const struct texts *texts)
+{
+    json_open(out, '[');
+    for (size_t i = 0; i < texts->count; i++)
+        json_text(out, texts->item[i]);
+    json_close(out, ']');
+}
+
+static void
+reply_member(struct buf *out, const struct field *f, const void *value)
+{
+    switch (f->kind) {
+    case FIELD_TEXT:
+        json_text(out, *(const struct text *)value);
+        break;
+    case FIELD_INT:
+        json_int(out, *(const int64_t *)value);
+        break;
+    case FIELD_BOOL:
+        json_bool(out, *(const bool *)value);
+        break;
+    case FIELD_UUID:
+        if (uuid_is_nil(value))
+            json_null(out);
+        else
+            json_uuid(out, value);
+        break;
+    case FIELD_TIME:
+        if (((const struct timestamp *)value)->us == 0)
+            json_null(out);
+        else
+            json_time(out, *(const struct timestamp *)value);
+        break;
+    case FIELD_TEXTS:
+        reply_texts(out, value);
+        break;
+    case FIELD_JSON:
+        json_raw(out, ((const struct json_text *)value)->text);
+        break;
+    case FIELD_OBJECT:
+        reply_object(out, f->shape, value);
+        break;
+    case FIELD_ITEMS:
+        reply_items(out, f->shape, value);
+        break;
+    case FIELD_UUIDS:
+        json_null(out);
+        break;
+    }
+}
+
+void
+reply_object(struct buf *out, const struct shape *shape, const void *value)
+{
+    const char *base = value;
+
+    buf_char(out, '{');
+    for (size_t i = 0; i < shape->count; i++) {
+        json_key(out, shape->fields[i].name);
+        reply_member(out, &shape->fields[i], base + shape->fields[i].offset);
+    }
+    buf_char(out, '}');
+}
+
+err
+reply_shape(struct req *r, const struct shape *shape, const void *value)
+{
+    buf_z(r->body_out, "{\"data\":");
+    reply_object(r->body_out, shape, value);
+    buf_char(r->body_out, '}');
+    r->replied = true;
+    return E_OK;
+}
+
+err
+reply_shapes(struct req *r, const struct shape *shape, struct items items)
+{
+    buf_z(r->body_out, "{\"data\":");
+    reply_items(r->body_out, shape, &items);
+    buf_char(r->body_out, '}');
+    r->replied = true;
+    return E_OK;
+}
+
+err
+reply_raw(struct req *r, struct text body)
+{
+    buf_text(r->body_out, body);
+    r->replied = true;
+    return E_OK;
+}
+
+/* --- rows -------------------------------------------------------------------------------------- */
+
+static void
+reply_note_version(struct req *r, const struct pg_stmt *stmt, const PGresult *result)
+{
+    int version = pg_column(stmt, "version"), modified = pg_column(stmt, "updated_at");
+
+    if (version >= 0 && !pg_is_null(result, 0, version))
+        r->version = pg_get_int(result, 0, version);
+    if (modified >= 0 && !pg_is_null(result, 0, modified))
+        r->modified = pg_get_time(result, 0, modified);
+}
+
+void
+reply_row(struct req *r, const struct pg_stmt *stmt, const PGresult *result)
+{
+    buf_z(r->body_out, "{\"data\":");
+    pg_json_row(r->body_out, stmt, result, 0);
+    buf_char(r->body_out, '}');
+    reply_note_version(r, stmt, result);
+    r->replied = true;
+}
+
+err
+reply_one(struct req *r, const struct pg_stmt *stmt, const void *params)
+{
+    PGresult *result;
+
+    TRY(tx_send_stmt(r, stmt, pg_encode_params(r->arena, stmt, params)));
+    TRY(tx_read(r, &result));
+    if (PQntuples(result) == 0)
+        return E_NOT_FOUND;
+    reply_row(r, stmt, result);
+    return E_OK;
+}
+
+/* The caller's query without what says where the page begins. */
+static struct text
+list_query_rest(struct req *r)
+{
+    struct text rest = r->http->query;
+    struct buf b;
+
+    buf_init(&b, 256, 16384);
+    while (rest.p != NULL && rest.len > 0) {
+        struct text pair = text_cut(&rest, '&');
+        if (pair.len == 0 || text_starts(pair, TEXT("offset=")) || text_starts(pair, TEXT("cursor=")))
+            continue;
+        buf_text(&b, pair);
+        buf_char(&b, '&');
+    }
+    struct text t = arena_text(r->arena, buf_as_text(&b));
+    buf_free(&b);
+    return t;
+}
+
+static bool
+header_safe(struct text t)
+{
+    for (size_t i = 0; i < t.len; i++) {
+        unsigned char c = (unsigned char)t.p[i];
+        if (c <= 0x20 || c >= 0x7f || c == '<' || c == '>' || c == '"')
+            return false;
+    }
+    return true;
+}
+
+static void
+list_link_offset(struct req *r, struct buf *b, struct text rest, const char *rel, int64_t offset)
+{
+    if (b->len > 0)
+        buf_z(b, ", ");
+    buf_printf(b, "<%.*s?%.*soffset=%lld>; rel=\"%s\"", TEXT_ARG(r->http->path), TEXT_ARG(rest),
+               (long long)offset, rel);
+}
+
+static void
+list_links(struct req *r, bool more, struct text cursor)
+{
+    struct text rest = list_query_rest(r);
+    int64_t limit = r->list.limit, offset = r->list.pg.offset;
+    struct buf b;
+
+    if (!header_safe(rest) || !header_safe(r->http->path))
+        return;
+    buf_init(&b, 512, 65536);
+    list_link_offset(r, &b, rest, "first", 0);
+    if (!r->list.pg.after && offset > 0)
+        list_link_offset(r, &b, rest, "prev", offset > limit ? offset - limit : 0);
+    if (more && cursor.p != NULL)
+        buf_printf(&b, ", <%.*s?%.*scursor=%.*s>; rel=\"next\"", TEXT_ARG(r->http->path), TEXT_ARG(rest),
+                   TEXT_ARG(cursor));
+    else if (more)
+        list_link_offset(r, &b, rest, "next", offset + limit);
+    if (r->total > 0)
+        list_link_offset(r, &b, rest, "last", (r->total - 1) / limit * limit);
+    reply_header(r, "Link", arena_text(r->arena, buf_as_text(&b)));
+    buf_free(&b);
+}
+
+void
+reply_list(struct req *r, const PGresult *result)
+{
+    const struct pg_stmt *stmt = r->row->sql;
+    int rows = PQntuples(result);
+    bool more = rows > r->list.limit;
+    int shown = more ? (int)r->list.limit : rows;
+    struct text cursor = more ? cursor_write(r, result, shown - 1) : TEXT_NULL;
+    struct buf *out = r->body_out;
+
+    buf_z(out, "{\"data\":[");
+    for (int i = 0; i < shown; i++) {
+        if (i > 0)
+            buf_char(out, ',');
+        pg_json_row(out, stmt, result, i);
+    }
+    buf_z(out, "],\"page\":{\"limit\":");
+    buf_int(out, r->list.limit);
+    buf_z(out, ",\"offset\":");
+    if (r->list.pg.after)
+        buf_z(out, "null");
+    else
+        buf_int(out, r->list.pg.offset);
+    buf_z(out, ",\"total\":");
+    if (r->total < 0)
+        buf_z(out, "null");
+    else
+        buf_int(out, r->total);
+    buf_z(out, ",\"next_cursor\":");
+    json_text(out, cursor);
+    buf_z(out, "}}");
+    list_links(r, more, cursor);
+    r->replied = true;
+}
+
+/* --- problems -------------------------------------------------------------------------------- */
+
+static void
+problem_violations(struct req *r, struct buf *out)
+{
+    json_key(out, "errors");
+    json_open(out, '[');
+    for (size_t i = 0; i < r->nviolations; i++) {
+        if (i > 0)
+            buf_char(out, ',');
+        json_open(out, '{');
+        json_kv_z(out, "field", r->violations[i].pointer);
+        json_kv_z(out, "code", r->violations[i].code);
+        json_kv_z(out, "message", r->violations[i].message);
+        json_close(out, '}');
+    }
+    json_close(out, ']');
+}
+
+void
+reply_problem(struct req *r)
+{
+    const struct err_info *e = err_info(r->error);
+    struct buf *out = r->body_out;
+
+    buf_reset(out);
+    r->status = e->status;
+    r->version = 0;
+    r->total = -1;
+    json_open(out, '{');
+    json_key(out, "type");
+    buf_printf(out, "\"urn:lectern:error:%s\"", e->code);
+    json_kv_z(out, "title", e->title);
+    json_kv_int(out, "status", e->status);
+    json_kv_z(out, "detail", e->doc);
+    json_kv_z(out, "code", e->code);
+    json_kv_text(out, "request_id", r->http->request_id);
+    if (e->status >= 500) {
+        r->error_id = uuid_v7();
+        json_key(out, "error_id");
+        json_uuid(out, &r->error_id);
+    }
+    if (r->nviolations > 0)
+        problem_violations(r, out);
+    json_close(out, '}');
+    r->replied = true;
+}
+
+/* --- the gate ---------------------------------------------------------------------------------- */
+
+/* RFC 9110, 13.1.2: weak comparison against a list, or '*'. */
+static bool
+etag_listed(struct text header, struct text etag)
+{
+    if (text_eq(text_trim(header), TEXT("*")))
+        return true;
+    while (header.p != NULL) {
+        struct text one = text_trim(text_cut(&header, ','));
+        if (text_starts(one, TEXT("W/"))) {
+            one.p += 2;
+            one.len -= 2;
+        }
+        if (text_eq(one, etag))
+            return true;
+    }
+    return false;
+}
+
+static void
+reply_conditional(struct req *r)
+{
+    struct text etag = arena_printf(r->arena, "\"%lld\"", (long long)r->version);
+
+    if (r->version == 0)
+        return;
+    reply_header(r, "ETag", etag);
+    if (r->modified.us != 0) {
+        char date[30];
+        timestamp_http(r->modified, date);
+        reply_header(r, "Last-Modified", arena_text(r->arena, text_of(date)));
+    }
+    if (r->status == 200 && r->row->method == METHOD_GET && r->if_none_match.p != NULL &&
+        etag_listed(r->if_none_match, etag)) {
+        r->status = 304;
+        buf_reset(r->body_out);
+    }
+}
+
+static int
+reply_status(const struct req *r)
+{
+    if (r->status != 0)
+        return r->status;
+    if (r->row != NULL && r->row->status != 0)
+        return r->row->status;
+    return r->replied ? 200 : 204;
+}
+
+void
+gate_reply(struct req *r)
+{
+    if (r->error != E_OK)
+        reply_problem(r);
+    else if (r->body_out->overflow) {
+        r->error = E_INTERNAL;
+        reply_problem(r);
+    }
+    r->status = reply_status(r);
+    if (r->row != NULL)
+        reply_conditional(r);
+    headers_write(r);
+    struct text body = buf_as_text(r->body_out);
+    if (r->head || r->status == 304 || r->status == 204)
+        body = TEXT("");
+    (void)wire_answer(r->api->wire, r->status, r->head_out, body);
+}

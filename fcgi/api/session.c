@@ -1,0 +1,40 @@
+#include "api/session.h"
+
+#include <stdint.h>
+#include <string.h>
+
+#include "base/settings.h"
+#include "base/timestamp.h"
+
+#define SLOTS 4096 /* a conflict costs one look-up more */
+
+struct slot {
+    struct uuid session;
+    int64_t checked_ms;
+};
+
+static struct slot slots[SLOTS];
+
+/* The tail of a UUIDv7 is random. */
+static struct slot *
+session_slot(const struct uuid *session)
+{
+    uint32_t tail;
+    memcpy(&tail, session->b + 12, sizeof tail);
+    return &slots[tail % SLOTS];
+}
+
+bool
+session_check_due(const struct uuid *session)
+{
+    const struct slot *s = session_slot(session);
+
+    return !uuid_eq(&s->session, session) ||
+           clock_ms() - s->checked_ms >= setting_int(S_SESSION_VALIDATION_CACHE_TTL_MS);
+}
+
+void
+session_checked(const struct uuid *session)
+{
+    *session_slot(session) = (struct slot){*session, clock_ms()};
+}

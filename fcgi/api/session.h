@@ -1,0 +1,15 @@
+/* Which sessions this worker has lately seen alive in the database. */
+#ifndef LECTERN_API_SESSION_H
+#define LECTERN_API_SESSION_H
+
+#include <stdbool.h>
+
+#include "base/uuid.h"
+
+/* Must the session be looked up again? True when SESSION_VALIDATION_CACHE_TTL_MS has passed since
+ * the last time, or never was. */
+bool session_check_due(const struct uuid *session);
+/* It was looked up just now and lives. */
+void session_checked(const struct uuid *session);
+
+#endif

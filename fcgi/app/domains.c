@@ -1,0 +1,11 @@
+/* Every domain of the program. A new app file adds its line here. */
+#include "api/endpoint.h"
+
+#define DOMAINS(X) X(health) X(document) X(session) X(org) X(course) X(enrolment) X(announcement) X(audit)
+
+#define DECLARE(name) extern const struct domain name##_domain;
+DOMAINS(DECLARE)
+
+#define ENTRY(name) &name##_domain,
+const struct domain *const app_domains[] = {DOMAINS(ENTRY)};
+const size_t app_domain_count = sizeof app_domains / sizeof app_domains[0];

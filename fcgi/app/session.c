@@ -1,0 +1,305 @@
+/* Signing in and out, and one's own account. */
+#include <string.h>
+
+#include "api/credentials.h"
+#include "api/endpoint.h"
+#include "api/req.h"
+#include "app/statements.h"
+#include "auth/password.h"
+#include "auth/secret.h"
+#include "auth/token.h"
+#include "base/settings.h"
+#include "base/timestamp.h"
+#include "shm/shm.h"
+
+/* --- shapes -------------------------------------------------------------------------------------- */
+
+struct register_input {
+    struct text name;
+    struct text email;
+    struct text password;
+};
+
+static const struct field register_fields[] = {
+    FIELD(register_input, name, .required = true, .min = 1, .max = 255, .sensitive = true,
+          .doc = "How others see the person"),
+    FIELD(register_input, email, .required = true, .min = 3, .max = 254, .format = FORMAT_EMAIL,
+          .sensitive = true, .account = true, .doc = "The address to sign in with"),
+    FIELD(register_input, password, .required = true, .min = 8, .max = 128, .sensitive = true,
+          .doc = "Not a common password, not the address"),
+};
+
+struct accepted {
+    struct text status;
+};
+
+static const struct field accepted_fields[] = {
+    FIELD(accepted, status, .choices = "accepted", .doc = "The same for known and unknown addresses"),
+};
+
+struct login_input {
+    struct text email;
+    struct text password;
+    bool use_cookies;
+};
+
+static const struct field login_fields[] = {
+    FIELD(login_input, email, .required = true, .min = 3, .max = 254, .format = FORMAT_EMAIL,
+          .sensitive = true, .account = true, .doc = "The address"),
+    FIELD(login_input, password, .required = true, .min = 1, .max = 128, .sensitive = true,
+          .doc = "The password"),
+    FIELD(login_input, use_cookies, .preset = "false",
+          .doc = "Also set the session's cookies, for browsers"),
+};
+
+struct session_user {
+    struct uuid id;
+    struct uuid org_id;
+    struct text role;
+    struct text name;
+    struct text email;
+};
+
+static const struct field session_user_fields[] = {
+    FIELD(session_user, id, .doc = "The user"),
+    FIELD(session_user, org_id, .doc = "Their organisation"),
+    FIELD(session_user, role, .doc = "Their role"),
+    FIELD(session_user, name, .doc = "Their name"),
+    FIELD(session_user, email, .doc = "Their address"),
+};
+
+struct session_tokens {
+    struct text access_token;
+    struct text token_type;
+    int64_t expires_in;
+    struct text refresh_token;
+    struct session_user user;
+};
+
+static const struct field session_tokens_fields[] = {
+    FIELD(session_tokens, access_token, .doc = "JWT for Authorization: Bearer"),
+    FIELD(session_tokens, token_type, .choices = "Bearer", .doc = "RFC 6750"),
+    FIELD(session_tokens, expires_in, .doc = "Seconds that the access token lives"),
+    FIELD(session_tokens, refresh_token, .doc = "For one exchange at /auth/refresh"),
+    FIELD_NESTED(session_tokens, user, SHAPE(session_user, session_user_fields), .doc = "Who signed in"),
+};
+
+#define TOKENS_SHAPE SHAPE(session_tokens, session_tokens_fields)
+
+struct refresh_input {
+    struct text refresh_token;
+};
+
+static const struct field refresh_fields[] = {
+    FIELD(refresh_input, refresh_token, .min = 1, .max = 512, .format = FORMAT_OPAQUE,
+          .sensitive = true, .doc = "Left out by browsers, whose cookie brings it"),
+};
+
+struct me_input {
+    struct text name;
+    struct text locale;
+    struct text timezone;
+};
+
+static const struct field me_fields[] = {
+    FIELD(me_input, name, .min = 1, .max = 255, .sensitive = true, .doc = "One's name"),
+    FIELD(me_input, locale, .min = 2, .max = 35, .format = FORMAT_LOCALE, .doc = "One's language"),
+    FIELD(me_input, timezone, .min = 1, .max = 64, .format = FORMAT_TIMEZONE, .doc = "One's time zone"),
+};
+
+/* --- register ------------------------------------------------------------------------------------- */
+
+/* The same work and the same answer whether or not the address is known. */
+static err
+session_register(struct req *r, const void *input)
+{
+    const struct register_input *in = input;
+    struct sql_account_register_row row;
+    struct text hash;
+    struct accepted out = {TEXT("accepted")};
+
+    if (setting_text(S_REGISTRATION_ORG).len == 0)
+        return fail(r, E_REGISTRATION_CLOSED);
+    if (password_is_weak(in->password, in->email))
+        req_violation(r, "/password", "weak_password", "is a common password or the e-mail address");
+    TRY(req_violations(r));
+    TRY(password_hash(r->arena, in->password, &hash));
+    struct sql_account_register_params p = {.new_id = r->new_id,
+                                            .org_slug = setting_text(S_REGISTRATION_ORG),
+                                            .email = in->email,
+                                            .name = in->name,
+                                            .password_hash = hash};
+    TRY(sql_account_register_run(r, &p, &row));
+    return reply_shape(r, SHAPE(accepted, accepted_fields), &out);
+}
+
+/* --- tokens --------------------------------------------------------------------------------------- */
+
+static void
+session_role(struct token_claims *claims, struct text role)
+{
+    size_t n = role.len < sizeof claims->role ? role.len : sizeof claims->role - 1;
+    memcpy(claims->role, role.p, n);
+}
+
+static err
+session_reply(struct req *r, struct token_claims *claims, struct session_tokens *out, bool cookies)
+{
+    int64_t lifetime = setting_int(S_TOKEN_EXPIRY_MINUTES) * 60;
+
+    claims->id = uuid_v7();
+    claims->issued_at = timestamp_now().us / 1000000;
+    claims->expires_at = claims->issued_at + lifetime;
+    out->token_type = TEXT("Bearer");
+    out->expires_in = lifetime;
+    TRY(token_issue(r->arena, r->api->keys, claims, &out->access_token));
+    r->csrf_session = claims->session;
+    if (cookies)
+        reply_session_cookies(r, out->access_token, out->refresh_token);
+    return reply_shape(r, TOKENS_SHAPE, out);
+}
+
+static void
+session_forget(struct req *r, const struct uuid *sessions, size_t count)
+{
+    int64_t now = clock_ms(), until = now + (setting_int(S_TOKEN_EXPIRY_MINUTES) + 1) * 60000;
+
+    for (size_t i = 0; i < count; i++)
+        shm_revoke(r->api->shm, sessions[i].b, until, now);
+}
+
+/* --- login ------------------------------------------------------------------------------------------ */
+
+static err
+session_rehash(struct req *r, const struct login_input *in, const struct sql_login_lookup_row *user)
+{
+    struct sql_password_rehash_params p = {.user_id = user->user_id, .old_hash = user->password_hash};
+    struct sql_password_rehash_row row;
+
+    TRY(password_hash(r->arena, in->password, &p.new_hash));
+    return sql_password_rehash_run(r, &p, &row);
+}
+
+static err
+session_start(struct req *r, const struct login_input *in, const struct sql_login_lookup_row *user)
+{
+    struct token_claims claims = {.user = user->user_id, .org = user->org_id, .session = uuid_v7()};
+    struct session_tokens out = {.user = {user->user_id, user->org_id, user->role, user->name, user->email}};
+    uint8_t *digest = arena_alloc(r->arena, SHA256_LEN);
+    struct sql_session_open_row opened;
+
+    session_role(&claims, user->role);
+    TRY(req_become(r, &claims));
+    out.refresh_token = refresh_issue(r->arena, &claims.session, digest);
+    struct sql_session_open_params p = {
+        .session_id = claims.session,
+        .user_id = user->user_id,
+        .digest = {(const char *)digest, SHA256_LEN},
+        .address = r->http->address,
+        .user_agent = r->http->header[HDR_USER_AGENT],
+        .refresh_days = setting_int(S_REFRESH_TOKEN_EXPIRY_DAYS),
+        .max_sessions = setting_int(S_MAX_ACTIVE_SESSIONS_PER_USER),
+    };
+    if (!text_utf8_valid(p.user_agent))
+        p.user_agent = TEXT_NULL;
+    TRY(sql_session_open_run(r, &p, &opened));
+    session_forget(r, opened.evicted.item, opened.evicted.count);
+    return session_reply(r, &claims, &out, in->use_cookies);
+}
+
+static err
+session_login(struct req *r, const void *input)
+{
+    const struct login_input *in = input;
+    struct sql_login_lookup_params p = {.email = in->email};
+    struct sql_login_lookup_row user = {.password_hash = TEXT_NULL};
+    bool found, stale = false;
+
+    TRY(sql_login_lookup_run(r, &p, &user, &found));
+    if (!password_verify(in->password, found ? user.password_hash : TEXT_NULL, &stale) ||
+        !text_eq(user.status, TEXT("active")))
+        return fail(r, E_CREDENTIALS_INVALID);
+    if (stale)
+        TRY(session_rehash(r, in, &user));
+    return session_start(r, in, &user);
+}
+
+/* --- refresh and logout ------------------------------------------------------------------------- */
+
+static err
+session_rotated(struct req *r, const struct uuid *session, const struct sql_session_rotate_row *user,
+                struct text refresh_token)
+{
+    struct token_claims claims = {.user = user->user_id, .org = user->org_id, .session = *session};
+    struct session_tokens out = {
+        .refresh_token = refresh_token,
+        .user = {user->user_id, user->org_id, user->role, user->name, user->email}};
+
+    session_role(&claims, user->role);
+    return session_reply(r, &claims, &out, r->by_cookie);
+}
+
+static err
+session_refresh(struct req *r, const void *input)
+{
+    const struct refresh_input *in = input;
+    struct text given = in->refresh_token.p != NULL ? in->refresh_token : r->refresh_token;
+    uint8_t *old_digest = arena_alloc(r->arena, SHA256_LEN), *digest = arena_alloc(r->arena, SHA256_LEN);
+    struct sql_session_rotate_row row;
+    struct uuid session;
+
+    if (given.p == NULL || !refresh_parse(given, &session, old_digest))
+        return fail(r, E_REFRESH_INVALID);
+    struct text next = refresh_issue(r->arena, &session, digest);
+    struct sql_session_rotate_params p = {.session_id = session,
+                                          .old_digest = {(const char *)old_digest, SHA256_LEN},
+                                          .new_digest = {(const char *)digest, SHA256_LEN},
+                                          .refresh_days = setting_int(S_REFRESH_TOKEN_EXPIRY_DAYS)};
+    TRY(sql_session_rotate_run(r, &p, &row));
+    if (text_eq(row.outcome, TEXT("rotated")))
+        return session_rotated(r, &session, &row, next);
+    if (text_eq(row.outcome, TEXT("reused"))) {
+        r->keep = true; /* the family stays revoked */
+        session_forget(r, &session, 1);
+    }
+    return fail(r, E_REFRESH_INVALID);
+}
+
+static err
+session_logout(struct req *r, const void *input)
+{
+    struct sql_session_end_params p = {.session_id = r->claims.session, .reason = TEXT("logout")};
+    struct sql_session_end_row row;
+
+    (void)input;
+    TRY(sql_session_end_run(r, &p, &row));
+    session_forget(r, &r->claims.session, 1);
+    reply_clear_cookies(r);
+    return E_OK;
+}
+
+static const struct endpoint rows[] = {
+    {ENDPOINT(POST, "/auth/register", auth_register, ANYONE, PUBLIC), .rate = RATE_AUTH,
+     .in = SHAPE(register_input, register_fields), .run = session_register,
+     .reply = SHAPE(accepted, accepted_fields), .status = 202, .idempotency = IDEMPOTENCY_NONE,
+     .pool = POOL_AUTH, .fails = FAILS(E_REGISTRATION_CLOSED), .since = "0.1.0",
+     .doc = "Register as a student of the installation's open organisation."},
+    {ENDPOINT(POST, "/auth/login", auth_login, ANYONE, PUBLIC), .rate = RATE_AUTH,
+     .in = SHAPE(login_input, login_fields), .run = session_login, .reply = TOKENS_SHAPE,
+     .idempotency = IDEMPOTENCY_NONE, .pool = POOL_AUTH, .fails = FAILS(E_CREDENTIALS_INVALID),
+     .event = {"session.started", "session", NULL, NULL}, .since = "0.1.0",
+     .doc = "Sign in with e-mail and password."},
+    {ENDPOINT(POST, "/auth/refresh", auth_refresh, REFRESH, PUBLIC), .rate = RATE_AUTH,
+     .in = SHAPE(refresh_input, refresh_fields), .body = BODY_JSON_OPTIONAL, .run = session_refresh,
+     .reply = TOKENS_SHAPE, .idempotency = IDEMPOTENCY_NONE, .fails = FAILS(E_REFRESH_INVALID),
+     .since = "0.1.0", .doc = "Exchange a refresh token for new tokens; each works once."},
+    {ENDPOINT(POST, "/auth/logout", auth_logout, USER, EVERYONE), .run = session_logout,
+     .idempotency = IDEMPOTENCY_NONE, .status = 204, .since = "0.1.0",
+     .doc = "End the session of the access token."},
+    {ENDPOINT(GET, "/users/me", user_me, USER, EVERYONE), .sql = &sql_user_me, .since = "0.1.0",
+     .doc = "Read one's own account."},
+    {ENDPOINT(PATCH, "/users/me", user_me_update, USER, EVERYONE), .in = SHAPE(me_input, me_fields),
+     .sql = &sql_user_me_update, .since = "0.1.0", .doc = "Change one's name, language or time zone."},
+};
+
+DOMAIN(session, "Sign-in and one's own account", rows);

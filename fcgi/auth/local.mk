@@ -1,0 +1,16 @@
+noinst_LIBRARIES += fcgi/libauth.a
+fcgi_libauth_a_SOURCES = \
+	fcgi/auth/common_passwords.def \
+	fcgi/auth/keyset.c \
+	fcgi/auth/keyset_parts.h \
+	fcgi/auth/keyset_write.c \
+	fcgi/auth/password.c \
+	fcgi/auth/password.h \
+	fcgi/auth/secret.c \
+	fcgi/auth/secret.h \
+	fcgi/auth/token.c \
+	fcgi/auth/token.h \
+	fcgi/auth/token_cache.c \
+	fcgi/auth/token_verify.c
+fcgi_libauth_a_CFLAGS = $(AM_CFLAGS) $(JWT_CFLAGS) $(CRYPTO_CFLAGS) $(ARGON2_CFLAGS)
+EXTRA_DIST += fcgi/auth/README.md

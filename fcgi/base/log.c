@@ -1,0 +1,208 @@
+#include "base/log.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/json.h"
+#include "base/settings.h"
+#include "base/timestamp.h"
+#include "base/uuid.h"
+
+#define LINE_MAX_BYTES 4096
+#define VALUE_MAX_BYTES 1024
+/* `,"truncated":true}` and the newline always fit behind the fields. */
+#define TAIL_BYTES 24
+
+static const char *const level_names[] = {"debug", "info", "warn", "error"};
+
+/* Never shown, whoever logs them: the name itself, or the last word of the name. */
+static const char *const secret_words[] = {
+    "password", "token",  "secret", "cookie", "authorization", "email", "body",
+    "dsn",      "passwd", "jwt",    "csrf",   "otp",           "pem",   "keyset",
+};
+/* The name alone, because as a last word it is harmless ("route_name"). */
+static const char *const secret_names[] = {
+    "name",       "query",        "message_text",     "object_key",
+    "user_agent", "database_url", "jobs_database_url"};
+
+static struct {
+    enum log_level level;
+    char service[64];
+    char redacted[2048]; /* comma-separated, besides the words above */
+} config = {LOG_L_INFO, "lectern", ""};
+
+static void
+copy_bounded(char *to, size_t size, struct text from)
+{
+    size_t n = from.len < size ? from.len : size - 1;
+
+    if (n > 0)
+        memcpy(to, from.p, n);
+    to[n] = '\0';
+}
+
+void
+log_configure(void)
+{
+    struct text level = setting_text(S_LOG_LEVEL);
+
+    for (size_t i = 0; i < sizeof level_names / sizeof level_names[0]; i++) {
+        if (text_eq(level, text_of(level_names[i])))
+            config.level = (enum log_level)i;
+    }
+    copy_bounded(config.service, sizeof config.service, setting_text(S_LOG_SERVICE_NAME));
+    copy_bounded(config.redacted, sizeof config.redacted, setting_text(S_LOG_REDACTED_FIELDS));
+}
+
+bool
+log_enabled(enum log_level level)
+{
+    return level >= config.level;
+}
+
+static bool
+is_last_word(struct text name, struct text word)
+{
+    struct text tail;
+
+    if (name.len <= word.len)
+        return text_eq_nocase(name, word);
+    tail = (struct text){name.p + name.len - word.len, word.len};
+    return name.p[name.len - word.len - 1] == '_' && text_eq_nocase(tail, word);
+}
+
+static bool
+is_redacted(const char *field)
+{
+    struct text name = text_of(field);
+    struct text rest = text_of(config.redacted);
+
+    for (size_t i = 0; i < sizeof secret_words / sizeof secret_words[0]; i++) {
+        if (is_last_word(name, text_of(secret_words[i])))
+            return true;
+    }
+    for (size_t i = 0; i < sizeof secret_names / sizeof secret_names[0]; i++) {
+        if (text_eq_nocase(name, text_of(secret_names[i])))
+            return true;
+    }
+    while (rest.len > 0) {
+        if (text_eq_nocase(name, text_trim(text_cut(&rest, ','))))
+            return true;
+    }
+    return false;
+}
+
+/* At most VALUE_MAX_BYTES, cut between characters; with '?' for every byte that is not ASCII
+ * where the text is not UTF-8, so that the line is JSON whatever comes. */
+static void
+write_text(struct buf *b, struct text t)
+{
+    char copy[VALUE_MAX_BYTES];
+
+    if (t.len > VALUE_MAX_BYTES) {
+        t.len = VALUE_MAX_BYTES;
+        while (t.len > 0 && ((unsigned char)t.p[t.len] & 0xc0) == 0x80)
+            t.len--;
+    }
+    if (t.p != NULL && !text_utf8_valid(t)) {
+        for (size_t i = 0; i < t.len; i++)
+            copy[i] = (char)((unsigned char)t.p[i] < 0x80 ? t.p[i] : '?');
+        t.p = copy;
+    }
+    json_text(b, t);
+}
+
+static void
+write_field(struct buf *b, const struct log_field *f)
+{
+    json_key(b, f->name);
+    if (is_redacted(f->name)) {
+        json_z(b, "[redacted]");
+        return;
+    }
+    switch (f->kind) {
+    case LOG_INT_:
+        json_int(b, f->i);
+        break;
+    case LOG_BOOL_:
+        json_bool(b, f->i != 0);
+        break;
+    case LOG_UUID_:
+        json_uuid(b, f->u);
+        break;
+    case LOG_TEXT_:
+        write_text(b, f->t);
+        break;
+    case LOG_END_:
+        break;
+    }
+}
+
+static bool
+is_absent(const struct log_field *f)
+{
+    return (f->kind == LOG_TEXT_ && f->t.p == NULL) || (f->kind == LOG_UUID_ && f->u == NULL);
+}
+
+/* Whether all fitted. A field that does not fit is left out whole. */
+static bool
+write_fields(struct buf *b, const struct log_field *fields)
+{
+    bool whole = true;
+
+    for (const struct log_field *f = fields; f != NULL && f->kind != LOG_END_; f++) {
+        size_t before = b->len;
+        if (is_absent(f))
+            continue;
+        write_field(b, f);
+        if (b->overflow) {
+            b->len = before;
+            b->overflow = false;
+            whole = false;
+        }
+    }
+    return whole;
+}
+
+static void
+write_head(struct buf *b, enum log_level level, const char *message)
+{
+    json_open(b, '{');
+    json_key(b, "time");
+    json_time(b, timestamp_now());
+    json_kv_z(b, "level", level_names[level]);
+    json_key(b, "service");
+    write_text(b, text_of(config.service));
+    json_kv_int(b, "pid", getpid());
+    json_key(b, "message");
+    write_text(b, text_of(message));
+}
+
+void
+log_write(enum log_level level, const char *message, const struct log_field *fields)
+{
+    char line[LINE_MAX_BYTES + 1];
+    /* A buffer that is at its maximum never asks for memory. */
+    struct buf b = {
+        .p = line, .cap = LINE_MAX_BYTES - TAIL_BYTES, .max = LINE_MAX_BYTES - TAIL_BYTES};
+    int saved_errno = errno;
+    bool whole;
+    ssize_t written;
+
+    if (!log_enabled(level))
+        return;
+    write_head(&b, level, message);
+    whole = write_fields(&b, fields);
+    b.cap = b.max = LINE_MAX_BYTES;
+    if (!whole)
+        json_kv_bool(&b, "truncated", true);
+    json_close(&b, '}');
+    buf_char(&b, '\n');
+    do {
+        written = write(STDERR_FILENO, line, b.len);
+    } while (written < 0 && errno == EINTR);
+    errno = saved_errno;
+}

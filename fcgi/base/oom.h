@@ -1,0 +1,14 @@
+/* The end of a process that cannot get what it needs. */
+#ifndef LECTERN_BASE_OOM_H
+#define LECTERN_BASE_OOM_H
+
+#include <stddef.h>
+
+#define EXIT_NO_MEMORY 71 /* sysexits' EX_OSERR: the master replaces the worker */
+
+/* Logs one line (no allocation) and ends the process at once with EXIT_NO_MEMORY. */
+_Noreturn void out_of_memory(const char *what, size_t wanted);
+/* Likewise for a service of the system that must not fail: random numbers, digests. */
+_Noreturn void system_failed(const char *what);
+
+#endif

@@ -1,0 +1,27 @@
+bin_PROGRAMS += lectern-api lecternctl
+
+lectern_api_SOURCES = \
+	fcgi/bin/lectern-api.c \
+	fcgi/bin/listener.c fcgi/bin/listener.h \
+	fcgi/bin/master.c fcgi/bin/master.h
+lectern_api_LDADD = fcgi/libapp.a fcgi/libapi.a fcgi/libauth.a fcgi/libshm.a fcgi/libpg.a \
+	fcgi/libwire.a fcgi/libbase.a $(FCGI_LIBS) $(PQ_LIBS) $(JSONC_LIBS) $(JWT_LIBS) \
+	$(ARGON2_LIBS) $(CRYPTO_LIBS) $(UNISTRING_LIBS) $(SYSTEMD_LIBS)
+
+lecternctl_SOURCES = \
+	fcgi/bin/ctl.h \
+	fcgi/bin/ctl_config.c \
+	fcgi/bin/ctl_jwt.c \
+	fcgi/bin/ctl_options.c \
+	fcgi/bin/ctl_password.c \
+	fcgi/bin/lecternctl.c
+lecternctl_LDADD = fcgi/libauth.a fcgi/libwire.a fcgi/libbase.a \
+	$(FCGI_LIBS) $(JSONC_LIBS) $(JWT_LIBS) $(ARGON2_LIBS) $(CRYPTO_LIBS) $(UNISTRING_LIBS)
+
+EXTRA_DIST += \
+	fcgi/bin/README.md \
+	deploy/spawn-fcgi.sh \
+	deploy/systemd/lectern-api@.service \
+	deploy/systemd/lectern-api@.socket \
+	deploy/systemd/lectern-jobs.service \
+	deploy/systemd/lectern.target

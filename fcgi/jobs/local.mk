@@ -1,0 +1,1 @@
+# The daemon and its kinds come with lectern-jobs.
