@@ -12,10 +12,10 @@
 #include <sys/wait.h>
 #include <sysexits.h>
 #include <systemd/sd-daemon.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/timestamp.h"
 #include "bin/listener.h"
 
 #define YOUNG_MS 1000
@@ -58,15 +58,6 @@ struct master {
 };
 
 static int worker_ready_fd = -1;
-
-static int64_t
-clock_ms(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
 
 static int64_t
 earlier(int64_t a, int64_t b)
@@ -370,7 +361,7 @@ reload_begin(struct master *m)
         return;
     m->reload_wanted = false;
     if (m->announced)
-        sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%lld", (long long)clock_ms() * 1000);
+        sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%lld", (long long)clock_us());
     m->rolling = m->c->reload == NULL || m->c->reload(m->c->ctx);
     m->roll_next = 0;
     if (m->rolling) {

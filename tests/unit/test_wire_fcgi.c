@@ -14,9 +14,12 @@
 #include "base/timestamp.h"
 #include "wire/request.h"
 
+/* Two workers on one listener: one gives up soon, for peers that stall; the other waits so long
+ * that an answer within its time was not waited for, on a busy machine too. */
 enum {
     STALL_MS = 150,
-    SLACK_MS = 400,
+    PATIENT_MS = 3000,
+    SLACK_MS = 3000,
     BODY_MAX = 4 * 1024 * 1024,
     PARAMS = 4,
     STDIN_TYPE = 5,
@@ -24,7 +27,9 @@ enum {
     GET_VALUES = 9
 };
 
-static struct wire *wire;
+static struct wire *hasty;
+static struct wire *patient;
+static struct wire *wire; /* the one under test now */
 static int listener = -1;
 static struct sockaddr_un address;
 static socklen_t address_len = sizeof(address);
@@ -109,7 +114,7 @@ peer_connect(void)
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0 || connect(fd, (struct sockaddr *)&address, address_len) != 0)
         abort();
-    struct timeval tv = {.tv_sec = 5};
+    struct timeval tv = {.tv_sec = 20};
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv));
     return fd;
 }
@@ -172,7 +177,7 @@ static enum wire_event
 timed_accept(struct wire_request **ret_request)
 {
     int64_t from = clock_ms();
-    enum wire_event event = wire_accept(wire, 1000, NULL, ret_request);
+    enum wire_event event = wire_accept(wire, 5000, NULL, ret_request);
     took = clock_ms() - from;
     return event;
 }
@@ -198,6 +203,7 @@ timed_finish(void)
 static void
 still_serves(void)
 {
+    wire = patient;
     struct wire_request *r;
     struct text body;
     start("2");
@@ -219,7 +225,7 @@ refused_with_400(int fd)
     struct wire_request *r = (void *)-1;
     CU_ASSERT_EQUAL(timed_accept(&r), WIRE_REFUSED);
     CU_ASSERT_PTR_NULL(r);
-    CU_ASSERT_TRUE(took < SLACK_MS);
+    CU_ASSERT_TRUE(took < PATIENT_MS);
     peer_read(fd);
     CU_ASSERT_TRUE(reply_has("Status: 400\r\n"));
     CU_ASSERT_TRUE(reply_has("Content-Type: application/problem+json\r\n"));
@@ -235,7 +241,7 @@ dropped(int fd)
 {
     struct wire_request *r;
     CU_ASSERT_EQUAL(timed_accept(&r), WIRE_REFUSED);
-    CU_ASSERT_TRUE(took < SLACK_MS);
+    CU_ASSERT_TRUE(took < PATIENT_MS);
     peer_read(fd);
     CU_ASSERT_EQUAL(reply.len, 0);
 }
@@ -273,7 +279,7 @@ whole_request(void)
     CU_ASSERT_FALSE(wire_answer(wire, 500, &headers, TEXT("again")));
     buf_free(&headers);
     timed_finish();
-    CU_ASSERT_TRUE(took < 50);
+    CU_ASSERT_TRUE(took < PATIENT_MS);
     peer_read(fd);
     CU_ASSERT_STRING_EQUAL(reply.text, "Status: 201\r\nETag: \"1\"\r\n\r\n{}");
     CU_ASSERT_TRUE(reply.ended && reply.error == 0);
@@ -295,7 +301,7 @@ idle_and_signals(void)
     raise(SIGUSR2);
     sigemptyset(&none);
     from = clock_ms();
-    CU_ASSERT_EQUAL(wire_accept(wire, 2000, &none, &r), WIRE_SIGNAL);
+    CU_ASSERT_EQUAL(wire_accept(wire, 5000, &none, &r), WIRE_SIGNAL);
     CU_ASSERT_TRUE(clock_ms() - from < SLACK_MS);
     CU_ASSERT_PTR_NULL(r);
     sigprocmask(SIG_SETMASK, &old, NULL);
@@ -312,7 +318,7 @@ signals_stay_ours(void)
 {
     struct sigaction sa;
     sigaction(SIGTERM, NULL, &sa);
-    CU_ASSERT_TRUE(sa.sa_handler == on_signal);
+    CU_ASSERT_TRUE(sa.sa_handler == SIG_DFL);
     sigaction(SIGUSR1, NULL, &sa);
     CU_ASSERT_TRUE(sa.sa_handler == SIG_DFL);
     sigaction(SIGPIPE, NULL, &sa);
@@ -322,20 +328,23 @@ signals_stay_ours(void)
 static void
 mute_peer(void)
 {
+    wire = hasty;
     int fd = peer_connect();
     dropped(fd);
     CU_ASSERT_TRUE(took >= STALL_MS - 20);
+    wire = patient;
     fd = peer_connect();
     close(fd); /* gone before it was accepted */
     struct wire_request *r;
     CU_ASSERT_EQUAL(timed_accept(&r), WIRE_REFUSED);
-    CU_ASSERT_TRUE(took < STALL_MS);
+    CU_ASSERT_TRUE(took < PATIENT_MS);
     still_serves();
 }
 
 static void
 stalls_at_every_byte(void)
 {
+    wire = hasty;
     start("0");
     record(STDIN_TYPE, 1, "", 0);
     size_t whole = sent.len - 8;
@@ -366,7 +375,7 @@ closes_at_every_byte(void)
         int fd = peer_send();
         shutdown(fd, SHUT_WR);
         CU_ASSERT_EQUAL(timed_accept(&r), WIRE_REFUSED);
-        CU_ASSERT_TRUE(took < STALL_MS);
+        CU_ASSERT_TRUE(took < PATIENT_MS);
         peer_read(fd);
         CU_ASSERT_EQUAL(reply.len > 0, at >= 16);
     }
@@ -378,6 +387,7 @@ struct drip {
     int fd;
     size_t piece;
     unsigned pause_ms;
+    bool failed; /* the worker closed before it had read all */
 };
 
 static void *
@@ -386,8 +396,10 @@ drip_run(void *argument)
     struct drip *d = argument;
     for (size_t at = 0; at < sent.len; at += d->piece) {
         size_t n = sent.len - at < d->piece ? sent.len - at : d->piece;
-        if (send(d->fd, sent.p + at, n, MSG_NOSIGNAL) < 0)
+        if (send(d->fd, sent.p + at, n, MSG_NOSIGNAL) != (ssize_t)n) {
+            d->failed = true;
             break;
+        }
         if (d->pause_ms > 0)
             usleep(d->pause_ms * 1000);
     }
@@ -412,6 +424,7 @@ trickling_head(void)
     peer_read(d.fd);
     CU_ASSERT_TRUE(reply.ended);
     /* Never silent for a stall time, and yet not for ever. */
+    wire = hasty;
     start("0");
     d = (struct drip){.fd = peer_connect(), .piece = 1, .pause_ms = 20};
     pthread_create(&thread, NULL, drip_run, &d);
@@ -498,7 +511,7 @@ refused_params(void)
         record(STDIN_TYPE, 1, "unread body", 11);
         record(STDIN_TYPE, 1, "", 0);
         refused_with_400(peer_send());
-        CU_ASSERT_TRUE(took < STALL_MS); /* no waiting for anything */
+        CU_ASSERT_TRUE(took < PATIENT_MS); /* no waiting for anything */
     }
     still_serves();
 }
@@ -536,7 +549,7 @@ large_heads(void)
         CU_ASSERT_TRUE(reply.ended && reply.error == 0);
     }
     refused_with_400(head_with_cookie(135000));
-    CU_ASSERT_TRUE(took < STALL_MS);
+    CU_ASSERT_TRUE(took < PATIENT_MS);
     still_serves();
 }
 
@@ -576,11 +589,11 @@ bodies_of_wrong_length(void)
         if (e != cases[i].wanted)
             printf("\n  case %zu gave %s", i, err_info(e)->code);
         CU_ASSERT_EQUAL(e, cases[i].wanted);
-        CU_ASSERT_TRUE(took < STALL_MS);
+        CU_ASSERT_TRUE(took < PATIENT_MS);
         CU_ASSERT_EQUAL(body.p != NULL, e == E_OK);
         CU_ASSERT_TRUE(wire_answer(wire, 400, NULL, TEXT("no")));
         timed_finish();
-        CU_ASSERT_TRUE(took < STALL_MS);
+        CU_ASSERT_TRUE(took < PATIENT_MS);
         peer_read(fd);
         CU_ASSERT_TRUE(reply.ended && reply.error == 0);
     }
@@ -593,13 +606,14 @@ broken_body(size_t bytes, bool closing)
 {
     struct wire_request *r;
     struct text body;
+    wire = closing ? patient : hasty;
     sent.len = bytes;
     int fd = peer_send();
     if (closing)
         shutdown(fd, SHUT_WR);
     CU_ASSERT_EQUAL_FATAL(timed_accept(&r), WIRE_REQUEST);
     CU_ASSERT_EQUAL(timed_body(BODY_MAX, &body), E_BAD_REQUEST);
-    CU_ASSERT_TRUE(took < (closing ? STALL_MS : STALL_MS + SLACK_MS));
+    CU_ASSERT_TRUE(took < (closing ? PATIENT_MS : STALL_MS + SLACK_MS));
     CU_ASSERT_EQUAL(timed_body(BODY_MAX, &body), E_BAD_REQUEST);
     CU_ASSERT_PTR_NULL(body.p);
     CU_ASSERT_TRUE(wire_answer(wire, 400, NULL, TEXT("cut")));
@@ -678,6 +692,8 @@ trickling_body(void)
     for (int i = 0; i < 200; i++)
         record(STDIN_TYPE, 1, "x", 1);
     size_t head = sent.len - (size_t)200 * 9;
+    record(STDIN_TYPE, 1, "", 0);
+    wire = hasty;
     int fd = peer_connect();
     send(fd, sent.p, head, MSG_NOSIGNAL);
     memmove(sent.p, sent.p + head, sent.len - head);
@@ -720,8 +736,9 @@ large_body(size_t size, bool read_it)
     }
     CU_ASSERT_TRUE(wire_answer(wire, read_it ? 200 : 413, NULL, TEXT("done")));
     timed_finish();
-    CU_ASSERT_TRUE(took < STALL_MS + SLACK_MS);
+    CU_ASSERT_TRUE(took < PATIENT_MS);
     pthread_join(thread, NULL);
+    CU_ASSERT_FALSE(d.failed);
     peer_read(d.fd);
     CU_ASSERT_TRUE(reply_has("done") && reply.ended && reply.error == 0);
     free(bytes);
@@ -741,6 +758,7 @@ peers_that_do_not_read(void)
     struct wire_request *r;
     size_t size = (size_t)2 * 1024 * 1024;
     char *big = calloc(1, size);
+    wire = hasty;
     for (int gone = 0; gone < 2; gone++) {
         start("0");
         record(STDIN_TYPE, 1, "", 0);
@@ -829,14 +847,13 @@ listener_gone(void)
     struct wire_request *r;
     shutdown(listener, SHUT_RDWR);
     CU_ASSERT_EQUAL(timed_accept(&r), WIRE_FATAL);
-    CU_ASSERT_TRUE(took < SLACK_MS);
+    CU_ASSERT_TRUE(took < PATIENT_MS);
 }
 
 static void
 worker_start(void)
 {
     struct sigaction sa = {.sa_handler = on_signal};
-    sigaction(SIGTERM, &sa, NULL);
     sigaction(SIGUSR2, &sa, NULL);
     /* An address of the kernel's choice, without a file. */
     listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -845,8 +862,10 @@ worker_start(void)
         listen(listener, 16) != 0 ||
         getsockname(listener, (struct sockaddr *)&address, &address_len) != 0)
         abort();
-    wire = wire_open(listener, STALL_MS, (size_t)8 * 1024 * 1024);
-    if (wire == NULL)
+    hasty = wire_open(listener, STALL_MS, (size_t)8 * 1024 * 1024);
+    patient = wire_open(listener, PATIENT_MS, (size_t)8 * 1024 * 1024);
+    wire = patient;
+    if (hasty == NULL || patient == NULL)
         abort();
     buf_init(&sent, 4096, (size_t)4 * 1024 * 1024);
 }
@@ -880,7 +899,8 @@ main(void)
     };
     worker_start();
     int status = unit_main("wire: fcgi", cases);
-    wire_close(wire);
+    wire_close(hasty);
+    wire_close(patient);
     buf_free(&sent);
     close(listener);
     return status;

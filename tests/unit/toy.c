@@ -46,8 +46,10 @@ answer(int fd, unsigned slot)
 
     if (read(fd, &letter, 1) != 1)
         return;
-    if (letter == 's')
-        nanosleep(&(struct timespec){.tv_nsec = 400000000}, NULL);
+    if (letter == 's') {
+        shared->slow++;
+        pause_ms(SLOW_MS);
+    }
     prctl(PR_GET_NAME, title);
     int n = snprintf(text, sizeof text, "%ld %u %s %d", (long)getpid(), slot, title,
                      letter == 'f' ? descriptors_clean() : 1);
@@ -123,15 +125,6 @@ pause_ms(long ms)
     nanosleep(&(struct timespec){.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000}, NULL);
 }
 
-int64_t
-clock_ms(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 struct master_config
 toy_config(unsigned workers)
 {
@@ -140,8 +133,8 @@ toy_config(unsigned workers)
         .socket_path = toy_path,
         .socket_mode = 0660,
         .workers = workers,
-        .grace_seconds = 1,
-        .ready_seconds = 1,
+        .grace_seconds = GRACE_SECONDS,
+        .ready_seconds = GRACE_SECONDS,
         .worker = toy_worker,
         .reload = toy_reload,
         .on_event = toy_event,
@@ -179,9 +172,9 @@ toy_reset(void)
 }
 
 int
-master_wait(pid_t pid, int64_t limit_ms)
+master_wait(pid_t pid)
 {
-    int64_t end = clock_ms() + limit_ms;
+    int64_t end = clock_ms() + PATIENCE_MS;
     int status;
 
     while (waitpid(pid, &status, WNOHANG) == 0) {
@@ -199,7 +192,7 @@ int
 master_stop(pid_t pid)
 {
     kill(pid, SIGTERM);
-    return master_wait(pid, 5000);
+    return master_wait(pid);
 }
 
 int
@@ -224,7 +217,7 @@ toy_ask_full(char letter, char *ret_rest)
 
     if (fd < 0)
         return 0;
-    struct timeval limit = {.tv_sec = 5};
+    struct timeval limit = {.tv_sec = PATIENCE_MS / 1000};
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
     if (send(fd, &letter, 1, MSG_NOSIGNAL) == 1 && read(fd, text, sizeof text - 1) > 0) {
         char *rest = text;
@@ -245,7 +238,7 @@ toy_ask(void)
 pid_t
 await_answer(void)
 {
-    int64_t end = clock_ms() + 3000;
+    int64_t end = clock_ms() + PATIENCE_MS;
     pid_t pid = 0;
 
     while (pid == 0 && clock_ms() < end) {
@@ -257,9 +250,9 @@ await_answer(void)
 }
 
 bool
-await_value(const _Atomic int *value, int wanted, int64_t limit_ms)
+await_value(const _Atomic int *value, int wanted)
 {
-    int64_t end = clock_ms() + limit_ms;
+    int64_t end = clock_ms() + PATIENCE_MS;
 
     while (*value < wanted && clock_ms() < end)
         pause_ms(5);
