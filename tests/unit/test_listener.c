@@ -127,7 +127,7 @@ status_of(void (*before)(void), const char *socket_path)
 
     toy_reset();
     c.socket_path = socket_path;
-    int status = master_wait(master_start(&c, before), 2000);
+    int status = master_wait(master_start(&c, before));
     CU_ASSERT_EQUAL(shared->runs, 0);
     unlink(toy_path);
     return status;
@@ -161,7 +161,7 @@ test_bad_paths_are_refused(void)
     int fd = open(toy_path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
     close(fd);
     struct master_config c = toy_config(1);
-    CU_ASSERT_EQUAL(master_wait(master_start(&c, NULL), 2000), EX_CONFIG);
+    CU_ASSERT_EQUAL(master_wait(master_start(&c, NULL)), EX_CONFIG);
     CU_ASSERT_EQUAL(lstat(toy_path, &st), 0); /* what is not a socket is left alone */
     unlink(toy_path);
 }
@@ -171,9 +171,9 @@ test_worker_numbers_are_bounded(void)
 {
     struct master_config c = toy_config(0);
 
-    CU_ASSERT_EQUAL(master_wait(master_start(&c, NULL), 2000), EX_CONFIG);
+    CU_ASSERT_EQUAL(master_wait(master_start(&c, NULL)), EX_CONFIG);
     c.workers = MASTER_WORKERS_MAX + 1;
-    CU_ASSERT_EQUAL(master_wait(master_start(&c, NULL), 2000), EX_CONFIG);
+    CU_ASSERT_EQUAL(master_wait(master_start(&c, NULL)), EX_CONFIG);
 }
 
 /* A stale socket is taken over; one that a successor has taken from us is left alone. */
@@ -190,7 +190,7 @@ test_path_changes_hands(void)
     pid_t worker = await_answer();
     CU_ASSERT_TRUE(worker > 0);
     pid_t second = master_start(&c, NULL);
-    int64_t end = clock_ms() + 2000;
+    int64_t end = clock_ms() + PATIENCE_MS;
     while (toy_ask() == worker && clock_ms() < end)
         pause_ms(5);
     CU_ASSERT_EQUAL(master_stop(first), 0);

@@ -1,0 +1,40 @@
+/* What keeps the database in order: months to come have their partitions, what has expired goes. */
+#include "jobs/kind.h"
+#include "jobs/statements.h"
+
+#define MONTHS_AHEAD 3
+#define PURGE_BATCH 1000 /* rows of one table: short transactions, few locks at a time */
+
+#define MINUTE_MS ((int64_t)60 * 1000)
+#define HOUR_MS (60 * MINUTE_MS)
+
+static err
+run_partitions(struct jobs *j, int64_t *ret_rows)
+{
+    struct job_partitions_make_params params = {.months = MONTHS_AHEAD};
+    struct job_partitions_make_row row;
+
+    TRY(job_partitions_make_run(j, &params, &row));
+    *ret_rows = row.made;
+    return E_OK;
+}
+
+static err
+run_purge(struct jobs *j, int64_t *ret_rows)
+{
+    struct job_expired_purge_params params = {.batch = PURGE_BATCH};
+    struct job_expired_purge_row row;
+
+    TRY(job_expired_purge_run(j, &params, &row));
+    *ret_rows = row.gone;
+    return E_OK;
+}
+
+const struct job_kind job_kinds[] = {
+    {.name = "partitions", .period_ms = HOUR_MS, .full_batch = 0, .run = run_partitions},
+    {.name = "purge", .period_ms = MINUTE_MS, .full_batch = PURGE_BATCH, .run = run_purge},
+};
+
+const size_t job_kind_count = sizeof job_kinds / sizeof job_kinds[0];
+
+_Static_assert(sizeof job_kinds / sizeof job_kinds[0] <= JOB_KINDS_MAX, "JOB_KINDS_MAX");

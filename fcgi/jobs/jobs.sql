@@ -1,0 +1,35 @@
+-- What the background daemon and lecternctl run, as lectern_jobs.
+
+-- Leadership lasts as long as the connection. A leader whose machine has gone must not keep it for
+-- the hours that the system's own keepalive takes; on a Unix socket the three settings do nothing.
+-- name: lead
+-- kind: write
+-- columns: leader bool, idle text, pause text, probes text
+select pg_try_advisory_lock(hashtextextended('lectern-jobs', 0)) as leader,
+       set_config('tcp_keepalives_idle', '30', false) as idle,
+       set_config('tcp_keepalives_interval', '10', false) as pause,
+       set_config('tcp_keepalives_count', '3', false) as probes;
+
+-- name: partitions_make
+-- kind: write
+-- params: months int4
+-- columns: made int4
+select app.events_make_partitions(:months) as made;
+
+-- name: expired_purge
+-- kind: write
+-- params: batch int4
+-- columns: gone int4
+select app.purge_expired(:batch) as gone;
+
+-- Reading the whole of the audit log takes as long as it takes.
+-- name: time_unlimited
+-- kind: write
+-- columns: timeout text
+select set_config('statement_timeout', '0', true) as timeout;
+
+-- name: audit_verify
+-- kind: read
+-- returns: many
+-- columns: chain int4, seq int8, problem text
+select chain, seq, problem from app.audit_verify();
