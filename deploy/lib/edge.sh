@@ -38,7 +38,7 @@ web_make() {
     if [[ $(cat "$npm/.installed" 2>/dev/null) != "$(digest_of "$source/package-lock.json" "$source/package.json")" ]]; then
         step "npm ci"
         cp "$source/package.json" "$source/package-lock.json" "$npm/"
-        if (cd "$npm" && timeout 180 npm ci --ignore-scripts --no-audit --no-fund \
+        if (cd "$npm" && timeout 90 npm ci --fetch-retries=1 --fetch-timeout=20000 --ignore-scripts --no-audit --no-fund \
             --no-update-notifier >"$LOGS/npm.log" 2>&1 </dev/null 9>&-); then
             digest_of "$source/package-lock.json" "$source/package.json" >"$npm/.installed"
         else

@@ -5,7 +5,7 @@ PACKAGES_RUN=(nginx postgresql-15 postgresql-client-15 sqitch libdbd-pg-perl ope
     curl:curl ca-certificates nodejs:node npm:npm)
 PACKAGES_BUILD=(gcc:gcc libc6-dev make:make autoconf:autoconf automake:automake autoconf-archive
     pkg-config:pkg-config libfcgi-dev libpq-dev libjson-c-dev libjwt-dev libssl-dev libargon2-dev
-    libunistring-dev libsystemd-dev libcsv-dev)
+    libunistring-dev libcsv-dev libsystemd-dev libcsv-dev)
 PACKAGES_TEST=(libcunit1-dev postgresql-15-pgtap libtap-parser-sourcehandler-pgtap-perl
     python3-pytest python3-requests python3-psycopg2 shellcheck:shellcheck spawn-fcgi systemd
     xz-utils git:git clang-format:clang-format)
@@ -58,10 +58,9 @@ fi
 export DEBIAN_FRONTEND=noninteractive
 apt-get -qq -o Acquire::Retries=3 update || true
 apt-get -y -qq -o Dpkg::Options::=--force-confold -o DPkg::Lock::Timeout=120 install --no-install-recommends "\$@"
-if [ "\$had_nginx" != installed ] && [ -d /run/systemd/system ]; then
-    systemctl disable nginx.service >/dev/null 2>&1 || true
-elif [ "\$had_nginx" != installed ]; then
-    deb-systemd-helper disable nginx.service >/dev/null 2>&1 || true
+if [ "\$had_nginx" != installed ]; then
+    DPKG_MAINTSCRIPT_PACKAGE=nginx-common deb-systemd-helper disable nginx.service >/dev/null 2>&1 || true
+    update-rc.d nginx disable >/dev/null 2>&1 || true
 fi
 SCRIPT
 }

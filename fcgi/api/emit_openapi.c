@@ -222,14 +222,21 @@ header_ref(struct buf *b, const char *name)
 }
 
 static void
+headers_limits(struct buf *b)
+{
+    header_ref(b, "x-rate-limit-limit");
+    header_ref(b, "x-rate-limit-remaining");
+    header_ref(b, "x-rate-limit-reset");
+    header_ref(b, "RateLimit");
+    header_ref(b, "RateLimit-Policy");
+}
+
+static void
 headers_always(struct buf *b, const struct endpoint *e)
 {
-    static const char *const limits[] = {"x-rate-limit-limit", "x-rate-limit-remaining",
-                                         "x-rate-limit-reset", "RateLimit", "RateLimit-Policy"};
-
     header_ref(b, "x-request-id");
-    for (size_t i = 0; rate_of(e) != RATE_NONE && i < sizeof limits / sizeof limits[0]; i++)
-        header_ref(b, limits[i]);
+    if (rate_of(e) != RATE_NONE)
+        headers_limits(b);
     if (e->gone != NULL) {
         header_ref(b, "Deprecation");
         header_ref(b, "Sunset");
@@ -415,13 +422,8 @@ problem_headers(struct buf *b, int status)
         header_ref(b, "WWW-Authenticate");
     if (status == 409 || status == 429 || status == 503)
         header_ref(b, "Retry-After");
-    for (size_t i = 0; status == 429 && i < 1; i++) {
-        header_ref(b, "x-rate-limit-limit");
-        header_ref(b, "x-rate-limit-remaining");
-        header_ref(b, "x-rate-limit-reset");
-        header_ref(b, "RateLimit");
-        header_ref(b, "RateLimit-Policy");
-    }
+    if (status == 429)
+        headers_limits(b);
     json_close(b, '}');
 }
 
@@ -842,12 +844,6 @@ row_limited(const struct endpoint *e)
 }
 
 static bool
-row_versioned(const struct endpoint *e)
-{
-    return facts_versioned(e);
-}
-
-static bool
 row_location(const struct endpoint *e)
 {
     return e->location != NULL;
@@ -924,13 +920,13 @@ static const struct header shared_headers[] = {
     {"RateLimit-Policy", row_limited, "string", "draft-ietf-httpapi-ratelimit-headers: class, q requests in w seconds"},
     {"Retry-After", row_any, "integer", "Seconds to wait"},
     {"WWW-Authenticate", row_any, "string", "RFC 9110: the scheme that is asked for"},
-    {"ETag", row_versioned, "string", "The version, for If-Match and If-None-Match"},
-    {"Last-Modified", row_versioned, "string", "When it was changed last"},
+    {"ETag", facts_versioned, "string", "The version, for If-Match and If-None-Match"},
+    {"Last-Modified", facts_versioned, "string", "When it was changed last"},
     {"x-total-count", row_list, "integer", "Rows of all pages, where they are counted"},
     {"Link", row_list, "string", "RFC 8288: first, prev, next and last where they are known"},
     {"Location", row_location, "string", "Where what was made is found"},
-    {"Idempotency-Key", row_key, "string", "The key, as it was sent"},
-    {"Idempotency-Replayed", row_key, "string", "1 when this is the answer to an earlier request"},
+    {"Idempotency-Key", facts_idempotent, "string", "The key, as it was sent"},
+    {"Idempotency-Replayed", facts_idempotent, "string", "1 when this is the answer to an earlier request"},
     {"Deprecation", row_gone, "string", "RFC 9745"},
     {"Sunset", row_gone, "string", "RFC 8594: when it goes"},
 };

@@ -10,8 +10,11 @@ fcgi_libapi_a_SOURCES = \
 	fcgi/api/emit.h \
 	fcgi/api/emit_check.c \
 	fcgi/api/emit_docs.c \
+	fcgi/api/emit_facts.c \
 	fcgi/api/emit_nginx.c \
 	fcgi/api/emit_openapi.c \
+	fcgi/api/emit_parts.h \
+	fcgi/api/emit_schema.c \
 	fcgi/api/endpoint.h \
 	fcgi/api/format.c fcgi/api/format.h \
 	fcgi/api/gates.c fcgi/api/gates.h \

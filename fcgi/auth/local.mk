@@ -12,5 +12,4 @@ fcgi_libauth_a_SOURCES = \
 	fcgi/auth/token.h \
 	fcgi/auth/token_cache.c \
 	fcgi/auth/token_verify.c
-fcgi_libauth_a_CFLAGS = $(AM_CFLAGS) $(JWT_CFLAGS) $(CRYPTO_CFLAGS) $(ARGON2_CFLAGS)
 EXTRA_DIST += fcgi/auth/README.md

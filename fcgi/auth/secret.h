@@ -24,6 +24,7 @@ bool csrf_valid(struct text token, const struct uuid *session);
 /* Sign and open an opaque cursor: base64url(payload ‖ 16 bytes of its HMAC), at most 8 KiB. The
  * purpose (a list's name) is part of the MAC: a cursor of one list means nothing to another. */
 struct text cursor_sign(struct arena *a, struct text purpose, struct text payload);
-bool cursor_open(struct arena *a, struct text purpose, struct text cursor, struct text *ret_payload);
+bool cursor_open(struct arena *a, struct text purpose, struct text cursor,
+                 struct text *ret_payload);
 
 #endif

@@ -17,12 +17,20 @@ enum ctl_option {
     CTL_CONFIG = 1, /* --config FILE */
     CTL_KID = 2,    /* --kid ID */
     CTL_KEYSET = 4, /* --keyset-file FILE */
+    CTL_SCALE = 8, /* --scale N */
+    CTL_DATABASE = 16, /* --database URL */
+    CTL_SCRIPT = 32, /* --script FILE */
+    CTL_PASSWORD_FILE = 64, /* --password-file FILE */
 };
 
 struct ctl_options {
     const char *config_file;
     const char *kid;
     const char *keyset_file;
+    const char *scale;
+    const char *database;
+    const char *script;
+    const char *password_file;
     char **args; /* what follows the options */
 };
 
@@ -37,11 +45,19 @@ int ctl_settings(const char *config_file);
 /* A message on stderr; returns `status`. */
 int ctl_fail(int status, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+#define CTL_PHC_MAX 256 /* an Argon2id hash as text */
+
+/* One line from `fd`, on a terminal asked for and not echoed, checked as a password and hashed. Returns 0, or
+ * an exit status after a message on stderr. */
+int ctl_password_phc(int fd, char ret_phc[CTL_PHC_MAX]);
+
+int ctl_audit_verify(int argc, char **argv);
 int ctl_config_check(int argc, char **argv);
 int ctl_config_show(int argc, char **argv);
 int ctl_jwt_rotate(int argc, char **argv);
 int ctl_jwt_list(int argc, char **argv);
 int ctl_jwt_retire(int argc, char **argv);
 int ctl_password_hash(int argc, char **argv);
+int ctl_seed(int argc, char **argv);
 
 #endif

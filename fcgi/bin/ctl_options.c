@@ -13,6 +13,10 @@ static const struct option option_table[] = {
     {"config", required_argument, NULL, CTL_CONFIG},
     {"kid", required_argument, NULL, CTL_KID},
     {"keyset-file", required_argument, NULL, CTL_KEYSET},
+    {"scale", required_argument, NULL, CTL_SCALE},
+    {"database", required_argument, NULL, CTL_DATABASE},
+    {"script", required_argument, NULL, CTL_SCRIPT},
+    {"password-file", required_argument, NULL, CTL_PASSWORD_FILE},
     {NULL, 0, NULL, 0},
 };
 
@@ -29,17 +33,33 @@ ctl_fail(int status, const char *format, ...)
     return status;
 }
 
+static const char **
+option_slot(int option, struct ctl_options *o)
+{
+    switch (option) {
+    case CTL_CONFIG:
+        return &o->config_file;
+    case CTL_KID:
+        return &o->kid;
+    case CTL_KEYSET:
+        return &o->keyset_file;
+    case CTL_SCALE:
+        return &o->scale;
+    case CTL_DATABASE:
+        return &o->database;
+    case CTL_SCRIPT:
+        return &o->script;
+    default:
+        return &o->password_file;
+    }
+}
+
 static bool
 take_option(int option, unsigned allowed, struct ctl_options *o)
 {
     if (option == '?' || ((unsigned)option & allowed) == 0)
         return false;
-    if (option == CTL_CONFIG)
-        o->config_file = optarg;
-    else if (option == CTL_KID)
-        o->kid = optarg;
-    else
-        o->keyset_file = optarg;
+    *option_slot(option, o) = optarg;
     return true;
 }
 

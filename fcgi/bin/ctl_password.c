@@ -20,10 +20,10 @@
 /* One line, without its end; on a terminal asked for and not echoed. -1 when nothing can be read
  * or it is longer than any password. */
 static ssize_t
-read_password(char *ret_line, size_t size)
+read_password(int fd, char *ret_line, size_t size)
 {
     struct termios before, quiet;
-    bool terminal = tcgetattr(STDIN_FILENO, &before) == 0;
+    bool terminal = tcgetattr(fd, &before) == 0;
     size_t len = 0;
     ssize_t n = 1;
 
@@ -31,14 +31,14 @@ read_password(char *ret_line, size_t size)
         quiet = before;
         quiet.c_lflag &= ~(tcflag_t)ECHO;
         fputs("Password: ", stderr);
-        tcsetattr(STDIN_FILENO, TCSAFLUSH, &quiet);
+        tcsetattr(fd, TCSAFLUSH, &quiet);
     }
     while (n > 0 && len < size && memchr(ret_line, '\n', len) == NULL) {
-        n = read(STDIN_FILENO, ret_line + len, size - len);
+        n = read(fd, ret_line + len, size - len);
         len += n > 0 ? (size_t)n : 0;
     }
     if (terminal) {
-        tcsetattr(STDIN_FILENO, TCSAFLUSH, &before);
+        tcsetattr(fd, TCSAFLUSH, &before);
         fputc('\n', stderr);
     }
     const char *end = memchr(ret_line, '\n', len);
@@ -63,7 +63,7 @@ password_fault(struct text password)
 }
 
 static int
-hash_and_print(struct text password)
+hash_password(struct text password, char ret_phc[CTL_PHC_MAX])
 {
     struct arena *a = arena_new((size_t)1 << 20);
     struct text phc;
@@ -71,8 +71,8 @@ hash_and_print(struct text password)
 
     if (password_is_weak(password, TEXT_NULL))
         ctl_fail(0, "warning: this is a common password");
-    if (password_hash(a, password, &phc) == E_OK)
-        printf("%.*s\n", TEXT_ARG(phc));
+    if (password_hash(a, password, &phc) == E_OK && phc.len < CTL_PHC_MAX)
+        snprintf(ret_phc, CTL_PHC_MAX, "%.*s", TEXT_ARG(phc));
     else
         status = ctl_fail(EX_SOFTWARE, "the password could not be hashed");
     arena_free(a);
@@ -80,22 +80,33 @@ hash_and_print(struct text password)
 }
 
 int
+ctl_password_phc(int fd, char ret_phc[CTL_PHC_MAX])
+{
+    char line[LINE_MAX_BYTES];
+    ssize_t len = read_password(fd, line, sizeof line);
+
+    if (len < 0)
+        return ctl_fail(EX_DATAERR, "no password of at most 128 characters can be read");
+    struct text password = {.p = line, .len = (size_t)len};
+    const char *fault = password_fault(password);
+    int status = fault != NULL ? ctl_fail(EX_DATAERR, "%s", fault)
+                               : hash_password(password, ret_phc);
+    explicit_bzero(line, sizeof line);
+    return status;
+}
+
+int
 ctl_password_hash(int argc, char **argv)
 {
     struct ctl_options o;
-    char line[LINE_MAX_BYTES];
+    char phc[CTL_PHC_MAX];
     int status = ctl_parse(argc, argv, CTL_CONFIG, 0, &o);
 
     if (status == 0)
         status = ctl_settings(o.config_file);
-    if (status != 0)
-        return status;
-    ssize_t len = read_password(line, sizeof line);
-    if (len < 0)
-        return ctl_fail(EX_DATAERR, "no password of at most 128 characters on standard input");
-    struct text password = {.p = line, .len = (size_t)len};
-    const char *fault = password_fault(password);
-    status = fault != NULL ? ctl_fail(EX_DATAERR, "%s", fault) : hash_and_print(password);
-    explicit_bzero(line, sizeof line);
+    if (status == 0)
+        status = ctl_password_phc(STDIN_FILENO, phc);
+    if (status == 0)
+        puts(phc);
     return status;
 }

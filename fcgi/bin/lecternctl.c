@@ -15,6 +15,9 @@ static int run_help(int argc, char **argv);
 static int run_version(int argc, char **argv);
 
 static const struct ctl_command commands[] = {
+    {"audit verify", "[--config FILE]",
+     "Check the audit log's hash chains and print every fault; the status is 1 when there is one.",
+     ctl_audit_verify},
     {"config check", "[--config FILE]", "Check all settings and print every fault.",
      ctl_config_check},
     {"config show", "[--config FILE]", "Print the settings in force, secrets masked.",
@@ -29,6 +32,11 @@ static const struct ctl_command commands[] = {
      ctl_jwt_retire},
     {"password hash", "[--config FILE]",
      "Read a password from standard input and print its Argon2id hash.", ctl_password_hash},
+    {"seed",
+     "--scale N [--database URL] [--script FILE] [--password-file FILE] [--config FILE]",
+     "Make a school of N thousand students to measure with. Its accounts get the password on "
+     "standard input. psql runs it, as the superuser of --database or of PGHOST and its kind.",
+     ctl_seed},
     {"version", "", "Print the version.", run_version},
     {"help", "", "Print this.", run_help},
 };
@@ -46,7 +54,8 @@ run_help(int argc, char **argv)
     for (size_t i = 0; i < COMMAND_COUNT; i++)
         printf("  %s%s%s\n      %s\n", commands[i].name, commands[i].args[0] != '\0' ? " " : "",
                commands[i].args, commands[i].doc);
-    fputs("\nThe exit status is 0, 64 for bad usage, 65 for bad input, 78 for bad settings.\n",
+    fputs("\nThe exit status is 0, 64 for bad usage, 65 or 66 for bad input, 69 for a database that\n"
+          "cannot be reached, 78 for bad settings.\n",
           stdout);
     return EXIT_SUCCESS;
 }

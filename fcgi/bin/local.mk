@@ -4,9 +4,8 @@ lectern_api_SOURCES = \
 	fcgi/bin/lectern-api.c \
 	fcgi/bin/listener.c fcgi/bin/listener.h \
 	fcgi/bin/master.c fcgi/bin/master.h
-lectern_api_LDADD = fcgi/libapp.a fcgi/libapi.a fcgi/libauth.a fcgi/libshm.a fcgi/libpg.a \
-	fcgi/libwire.a fcgi/libbase.a $(FCGI_LIBS) $(PQ_LIBS) $(JSONC_LIBS) $(JWT_LIBS) \
-	$(ARGON2_LIBS) $(CRYPTO_LIBS) $(UNISTRING_LIBS) $(SYSTEMD_LIBS)
+lectern_api_LDADD = fcgi/libapp.a fcgi/libapi.a fcgi/libapp.a fcgi/libapi.a fcgi/libauth.a fcgi/libshm.a fcgi/libpg.a \
+	fcgi/libwire.a fcgi/libbase.a $(ALL_LIBS)
 
 lecternctl_SOURCES = \
 	fcgi/bin/ctl.h \
@@ -25,3 +24,8 @@ EXTRA_DIST += \
 	deploy/systemd/lectern-api@.socket \
 	deploy/systemd/lectern-jobs.service \
 	deploy/systemd/lectern.target
+
+# Documents and configuration made from the rows.
+noinst_PROGRAMS += emit
+emit_SOURCES = fcgi/bin/emit.c
+emit_LDADD = $(lectern_api_LDADD)

@@ -14,5 +14,4 @@ fcgi_libwire_a_SOURCES = \
 	fcgi/wire/query.c \
 	fcgi/wire/query.h \
 	fcgi/wire/request.h
-fcgi_libwire_a_CFLAGS = $(AM_CFLAGS) $(FCGI_CFLAGS) $(JSONC_CFLAGS)
 EXTRA_DIST += fcgi/wire/README.md

@@ -13,6 +13,9 @@
 #include <time.h>
 #include <unistd.h>
 
+/* Longer than any test; not for ever, should a test be killed itself. */
+#define FOREVER_MS 60000
+
 struct shared *shared;
 char toy_directory[64];
 char toy_path[96];
@@ -87,12 +90,12 @@ toy_worker(int listen_fd, unsigned slot, const sigset_t *wait_mask, void *ctx)
     case TOY_LEAVE_AT_ONCE:
         return 0;
     case TOY_NEVER_READY:
-        pause();
+        pause_ms(FOREVER_MS);
         return 0;
     case TOY_DEAF:
         master_worker_ready();
-        for (;;)
-            pause();
+        pause_ms(FOREVER_MS);
+        return 0;
     default:
         master_worker_ready();
         master_worker_ready(); /* twice is harmless */
