@@ -128,7 +128,7 @@ random_hex() { od -An -vtx1 -N "$1" /dev/urandom | tr -d ' \n'; }
 
 digest_of() { sha256sum -- "$@" | sha256sum | cut -c 1-64; }
 
-# Replace a file only when its content changes (content on standard input). True when it did.
+# Replace a file as a whole, and only when its content changes (content on standard input).
 put_file() {
     local path=$1 mode=$2 new
     new=$(mktemp "$path.XXXXXX")
@@ -136,7 +136,7 @@ put_file() {
     chmod "$mode" "$new"
     if [[ -f $path ]] && cmp -s "$new" "$path"; then
         rm -f "$new"
-        return 1
+    else
+        mv -f "$new" "$path"
     fi
-    mv -f "$new" "$path"
 }

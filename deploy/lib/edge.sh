@@ -160,7 +160,7 @@ edge_variables() {
     check FRAME_SOURCES '[A-Za-z0-9:/.* -]*'
 }
 
-# Render into a new directory, let nginx check it, and put it in place. True when it differs.
+# Render into a new directory, let nginx check it, and put it in place. Sets EDGE_CHANGED.
 edge_configure() {
     local new=$INST/nginx.new live=$INST/nginx file
     edge_variables
@@ -173,7 +173,9 @@ edge_configure() {
         render "$TREE/nginx/templates/$file.conf.in" >"$new/lectern/$file.conf" ||
             die "$file.conf.in cannot be rendered"
     done
-    diff -rq "$new" "$live" >/dev/null 2>&1 && return 1
+    EDGE_CHANGED=0
+    if diff -rq "$new" "$live" >/dev/null 2>&1; then return 0; fi
+    EDGE_CHANGED=1
     if ! nginx -e "$LOGS/nginx-error.log" -t -q -c "$new/nginx.conf" >"$LOGS/nginx-test.log" 2>&1; then
         cat "$LOGS/nginx-test.log" >&2
         die "nginx refuses its configuration in $new"
@@ -183,11 +185,11 @@ edge_configure() {
 }
 
 edge_start() {
-    local pid changed=0
-    edge_configure && changed=1
+    local pid
+    edge_configure
     if pid=$(process_of nginx); then
         # Ports cannot be taken over by a reload when the old one holds them for others.
-        if [[ $changed == 1 || $INST/tls/server.pem -nt $STATE/nginx.pid ]]; then
+        if [[ $EDGE_CHANGED == 1 || $INST/tls/server.pem -nt $STATE/nginx.pid ]]; then
             kill -HUP "$pid"
             touch "$STATE/nginx.pid"
         fi

@@ -122,8 +122,8 @@ secrets_make() {
 keyset_make() {
     local file=$SECRETS/jwt-keyset
     [[ -s $file ]] && return 0
-    (umask 077 && env -i PATH="$PATH" "$BIN/lecternctl" jwt rotate --keyset-file /dev/null >"$file.new") ||
-        die "lecternctl could not make a keyset"
+    (umask 077 && env -i PATH="$PATH" "$BIN/lecternctl" jwt rotate --keyset-file /dev/null \
+        >"$file.new" 2>"$LOGS/keyset.log") || die "lecternctl could not make a keyset (see $LOGS/keyset.log)"
     mv "$file.new" "$file"
     give "$file"
 }
@@ -176,7 +176,7 @@ last_wins() {
 }
 
 settings_write() {
-    settings_of_workers | last_wins | put_file "$INST/lectern.env" 0600 || true
+    settings_of_workers | last_wins | put_file "$INST/lectern.env" 0600
     give "$INST/lectern.env"
     env -i PATH="$PATH" "$BIN/lecternctl" config check --config "$INST/lectern.env" \
         >"$LOGS/config.log" 2>&1 || {
@@ -188,4 +188,4 @@ settings_write() {
 }
 
 # A value in force, defaults included.
-setting() { sed -n "s/^$1=//p" "$STATE/settings-in-force" | sed 's/[[:space:]]*$//'; }
+setting() { sed -n "s/^$1=//p" "$STATE/settings-in-force" | sed 's/\t#.*$//'; }

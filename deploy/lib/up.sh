@@ -56,7 +56,7 @@ instance_write() {
     L_DATABASE=$(database_url_tcp lectern_app db-app)
     L_METRICS=$(secret metrics)
     L_PASSWORD=$(secret demo-password)
-    sql <<'SQL' | put_file "$INST/instance.json" 0600 || true
+    sql <<'SQL' | put_file "$INST/instance.json" 0600
 \getenv url L_URL
 \getenv http L_HTTP
 \getenv ca L_CA

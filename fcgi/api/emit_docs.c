@@ -319,14 +319,14 @@ reference_common(struct buf *out, const struct err_set *common)
         buf_printf(out, "%s`%s`", comma, err_info(e)->code);
         comma = ", ";
     }
-    buf_z(out, "; below only the others are named.\n");
+    buf_z(out, "; below only the others are named.\n\n");
 }
 
 static void
 reference_domain(struct buf *out, const struct components *c, const struct domain *d,
                  const struct err_set *common)
 {
-    buf_printf(out, "\n## %s\n\n", d->doc);
+    buf_printf(out, "## %s\n\n", d->doc);
     for (size_t i = 0; i < routes_count(); i++) {
         const struct route *t = route_at(i);
         if (t->domain != d)
@@ -374,7 +374,7 @@ emit_reference(struct buf *out)
     reference_common(out, &common);
     for (size_t i = 0; i < app_domain_count; i++)
         reference_domain(out, &c, app_domains[i], &common);
-    buf_z(out, "\n## Shapes of answers\n\n");
+    buf_z(out, "## Shapes of answers\n\n");
     for (size_t i = 0; i < c.count; i++)
         reference_shape(out, &c, &c.item[i]);
     while (out->len > 1 && !out->overflow && out->p[out->len - 2] == '\n')

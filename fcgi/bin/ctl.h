@@ -14,12 +14,12 @@ struct ctl_command {
 
 /* What options a command takes, as a set. */
 enum ctl_option {
-    CTL_CONFIG = 1, /* --config FILE */
-    CTL_KID = 2,    /* --kid ID */
-    CTL_KEYSET = 4, /* --keyset-file FILE */
-    CTL_SCALE = 8, /* --scale N */
-    CTL_DATABASE = 16, /* --database URL */
-    CTL_SCRIPT = 32, /* --script FILE */
+    CTL_CONFIG = 1,         /* --config FILE */
+    CTL_KID = 2,            /* --kid ID */
+    CTL_KEYSET = 4,         /* --keyset-file FILE */
+    CTL_SCALE = 8,          /* --scale N */
+    CTL_DATABASE = 16,      /* --database URL */
+    CTL_SCRIPT = 32,        /* --script FILE */
     CTL_PASSWORD_FILE = 64, /* --password-file FILE */
 };
 
@@ -47,8 +47,8 @@ int ctl_fail(int status, const char *format, ...) __attribute__((format(printf, 
 
 #define CTL_PHC_MAX 256 /* an Argon2id hash as text */
 
-/* One line from `fd`, on a terminal asked for and not echoed, checked as a password and hashed. Returns 0, or
- * an exit status after a message on stderr. */
+/* One line from `fd`, on a terminal asked for and not echoed, checked as a password and hashed.
+ * Returns 0, or an exit status after a message on stderr. */
 int ctl_password_phc(int fd, char ret_phc[CTL_PHC_MAX]);
 
 int ctl_audit_verify(int argc, char **argv);

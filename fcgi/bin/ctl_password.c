@@ -89,8 +89,8 @@ ctl_password_phc(int fd, char ret_phc[CTL_PHC_MAX])
         return ctl_fail(EX_DATAERR, "no password of at most 128 characters can be read");
     struct text password = {.p = line, .len = (size_t)len};
     const char *fault = password_fault(password);
-    int status = fault != NULL ? ctl_fail(EX_DATAERR, "%s", fault)
-                               : hash_password(password, ret_phc);
+    int status =
+        fault != NULL ? ctl_fail(EX_DATAERR, "%s", fault) : hash_password(password, ret_phc);
     explicit_bzero(line, sizeof line);
     return status;
 }

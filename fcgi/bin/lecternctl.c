@@ -32,10 +32,9 @@ static const struct ctl_command commands[] = {
      ctl_jwt_retire},
     {"password hash", "[--config FILE]",
      "Read a password from standard input and print its Argon2id hash.", ctl_password_hash},
-    {"seed",
-     "--scale N [--database URL] [--script FILE] [--password-file FILE] [--config FILE]",
-     "Make a school of N thousand students to measure with. Its accounts get the password on "
-     "standard input. psql runs it, as the superuser of --database or of PGHOST and its kind.",
+    {"seed", "--scale N [--database URL] [--script FILE] [--password-file FILE] [--config FILE]",
+     "Make a school of N thousand students to measure with, through psql as a superuser; the\n"
+     "      accounts' password is read from standard input or the file.",
      ctl_seed},
     {"version", "", "Print the version.", run_version},
     {"help", "", "Print this.", run_help},
@@ -54,9 +53,10 @@ run_help(int argc, char **argv)
     for (size_t i = 0; i < COMMAND_COUNT; i++)
         printf("  %s%s%s\n      %s\n", commands[i].name, commands[i].args[0] != '\0' ? " " : "",
                commands[i].args, commands[i].doc);
-    fputs("\nThe exit status is 0, 64 for bad usage, 65 or 66 for bad input, 69 for a database that\n"
-          "cannot be reached, 78 for bad settings.\n",
-          stdout);
+    fputs(
+        "\nThe exit status is 0, 64 for bad usage, 65 or 66 for bad input, 69 for a database that\n"
+        "cannot be reached, 78 for bad settings.\n",
+        stdout);
     return EXIT_SUCCESS;
 }
 

@@ -19,8 +19,9 @@
 #include "jobs/statements.h"
 
 #define ARENA_MAX ((size_t)4 << 20)
-#define LEAD_PERIOD_MS 10000 /* another daemon leads: how often it is asked whether it still does */
-#define AWAY_PERIOD_MS 500   /* the database is away: pg_ensure paces what this asks for */
+/* How often to ask whether the daemon that leads still does, and for a database that is away. */
+#define LEAD_PERIOD_MS 10000
+#define AWAY_PERIOD_MS 1000
 #define WAIT_MAX_MS 60000
 
 struct daemon {
@@ -131,10 +132,9 @@ lead(struct daemon *d)
     err e = jobs_end(&d->jobs, job_lead_run(&d->jobs, &row));
     int64_t now = clock_ms();
 
-    d->lead_ms = now + (e == E_UNAVAILABLE ? AWAY_PERIOD_MS : LEAD_PERIOD_MS);
+    d->lead_ms = now + (pg_is_up(d->jobs.pg) ? LEAD_PERIOD_MS : AWAY_PERIOD_MS);
     if (e != E_OK && e != E_UNAVAILABLE)
-        log_event(LOG_L_ERROR, "leadership cannot be asked for",
-                  LOG_Z("code", err_info(e)->code));
+        log_event(LOG_L_ERROR, "leadership cannot be asked for", LOG_Z("code", err_info(e)->code));
     if (e != E_OK || !row.leader) {
         sd_notify(0, e == E_OK ? "STATUS=Standing by: another daemon leads"
                                : "STATUS=Waiting for the database");
@@ -169,7 +169,7 @@ step(struct daemon *d, int64_t now)
     if (d->leading && !pg_is_up(d->jobs.pg)) {
         /* The lock went with its connection: nothing may run before it is ours again. */
         d->leading = false;
-        d->lead_ms = now;
+        d->lead_ms = now + AWAY_PERIOD_MS;
         log_event(LOG_L_WARN, "no longer leading: the database connection was lost",
                   LOG_BOOL("leading", false));
     }

@@ -22,8 +22,8 @@ struct jobs {
 bool jobs_open(struct jobs *j, const char *application, size_t arena_max);
 void jobs_close(struct jobs *j);
 
-/* End the transaction of a run: commit when `e` is E_OK, else nothing of it stays. Returns `e` or why
- * the commit failed, and takes the run's memory back: copy what must outlive it first. */
+/* End the transaction of a run: commit when `e` is E_OK, else nothing of it stays. Returns `e` or
+ * why the commit failed, and takes the run's memory back: copy what must outlive it first. */
 err jobs_end(struct jobs *j, err e) MUST_CHECK;
 
 /* `params` and rows are the structs that the generator made for the statement. The first statement

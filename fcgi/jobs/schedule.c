@@ -1,13 +1,11 @@
 #include "jobs/schedule.h"
 
-#define AWAY_RETRY_MS 1000
 #define FAILED_RETRY_MS 60000
 
 void
 schedule_start(struct schedule *s, const struct job_kind *kinds, size_t count, int64_t now_ms)
 {
-    *s = (struct schedule){.kinds = kinds,
-                           .count = count < JOB_KINDS_MAX ? count : JOB_KINDS_MAX};
+    *s = (struct schedule){.kinds = kinds, .count = count < JOB_KINDS_MAX ? count : JOB_KINDS_MAX};
     for (size_t i = 0; i < s->count; i++)
         s->due_ms[i] = now_ms;
 }
@@ -47,8 +45,7 @@ schedule_pause_ms(const struct job_kind *kind, err e, int64_t rows)
 {
     if (e == E_OK)
         return kind->full_batch > 0 && rows >= kind->full_batch ? 0 : kind->period_ms;
-    int64_t retry = e == E_UNAVAILABLE ? AWAY_RETRY_MS : FAILED_RETRY_MS;
-    return retry < kind->period_ms ? retry : kind->period_ms;
+    return kind->period_ms < FAILED_RETRY_MS ? kind->period_ms : FAILED_RETRY_MS;
 }
 
 void

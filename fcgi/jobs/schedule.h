@@ -26,8 +26,8 @@ size_t schedule_due(const struct schedule *s, int64_t now_ms);
 int64_t schedule_wait_ms(const struct schedule *s, int64_t now_ms);
 
 /* A kind ran and ended with `e` at `now_ms`: again after its period; at once, behind whatever else
- * is due, when its batch was full; after a second when the database was away; after at most a minute
- * when it failed otherwise. What was missed is done once, not made up for. */
+ * is due, when its batch was full; after a minute, or its period if that is less, when it failed.
+ * What was missed is done once, not made up for. */
 void schedule_ran(struct schedule *s, size_t kind, err e, int64_t rows, int64_t now_ms);
 
 #endif

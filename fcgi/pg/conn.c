@@ -19,6 +19,7 @@ struct owed_result {
 
 #define PIPELINE_MAX 64
 #define PREPARED_SLOTS 1024 /* power of two, never more than half full */
+#define PREPARED_NAME 64 /* the server tells names apart by their first 63 bytes */
 #define PARAMS_MAX 64
 #define OPTIONS_MAX 24
 
@@ -219,10 +220,26 @@ pg_params(const struct pg_query *q, struct pg_wire_params *ret_params)
     }
 }
 
+/* A variant's own name may be long: the statement's, for people, and the hash, which decides. */
+static void
+pg_prepared_name(const struct pg_query *q, uint64_t hash, char ret_name[PREPARED_NAME])
+{
+    size_t n = strlen(q->stmt->name);
+
+    if (n > 40)
+        n = 40;
+    memcpy(ret_name, q->stmt->name, n);
+    ret_name[n++] = '.';
+    for (int shift = 60; shift >= 0; shift -= 4)
+        ret_name[n++] = "0123456789abcdef"[hash >> shift & 15];
+    ret_name[n] = '\0';
+}
+
 err
 pg_send(struct pg *p, const struct pg_query *q)
 {
     struct pg_wire_params w;
+    char name[PREPARED_NAME];
     int n = (int)q->nvalues;
     uint64_t hash = siphash(name_key, q->name, strlen(q->name)) | 1;
     bool keep = !q->once && p->prepared_count < PREPARED_SLOTS / 2;
@@ -232,19 +249,20 @@ pg_send(struct pg *p, const struct pg_query *q)
         return E_INTERNAL;
     TRY(pg_ensure(p));
     prepared = *pg_prepared_slot(p, hash) == hash;
+    pg_prepared_name(q, hash, name);
     pg_params(q, &w);
     if (!p->open)
         p->sent_us = clock_us();
     p->open = true;
     p->flushed = false;
     if (!prepared && keep) {
-        if (PQsendPrepare(p->conn, q->name, q->text, n, w.type) != 1)
+        if (PQsendPrepare(p->conn, name, q->text, n, w.type) != 1)
             return pg_lost(p);
         pg_owe(p, OWED_PREPARE, q->stmt, hash);
         prepared = true;
     }
     int sent = prepared
-                   ? PQsendQueryPrepared(p->conn, q->name, n, w.value, w.length, w.format, 1)
+                   ? PQsendQueryPrepared(p->conn, name, n, w.value, w.length, w.format, 1)
                    : PQsendQueryParams(p->conn, q->text, n, w.type, w.value, w.length, w.format, 1);
     if (sent != 1)
         return pg_lost(p);

@@ -45,7 +45,7 @@ struct pg_value {
 /* Something to execute: a statement as it stands, or a list's variant made by pg/list.h. */
 struct pg_query {
     const struct pg_stmt *stmt;
-    const char *name; /* of the prepared statement */
+    const char *name; /* unique to the text; the prepared statement is kept under it */
     const char *text;
     const enum pg_type *types;
     const struct pg_value *values;

@@ -142,10 +142,17 @@ test_cursor_bad(void)
     memset(copy, 'A', huge);
     CU_ASSERT_FALSE(cursor_open(a, TEXT("messages"), (struct text){copy, huge}, &back));
     CU_ASSERT_FALSE(cursor_open(a, TEXT("messages"), (struct text){copy, 8192}, &back));
-    /* The border between purpose and payload is part of what is signed. */
-    c = cursor_sign(a, TEXT("ab"), TEXT("c"));
-    memcpy(copy, c.p, c.len);
-    CU_ASSERT_FALSE(cursor_open(a, TEXT("a"), cursor_sign(a, TEXT("ab"), TEXT("c")), &back));
+    /* The border between purpose and payload is part of what is signed: "ab" with "c" is not "a"
+     * with "bc". */
+    uint8_t moved[32];
+    char encoded[64];
+    size_t len = 0;
+
+    moved[0] = 'b';
+    CU_ASSERT_TRUE(base64url_decode(cursor_sign(a, TEXT("ab"), TEXT("c")), moved + 1, &len));
+    CU_ASSERT_EQUAL_FATAL(len, 17);
+    len = base64url_encode(moved, len + 1, encoded);
+    CU_ASSERT_FALSE(cursor_open(a, TEXT("a"), (struct text){encoded, len}, &back));
 }
 
 static void

@@ -385,6 +385,34 @@ test_signatures(void)
     refused("s is 0", token_with_signature(GOOD_EC_HEADER, bytes, 64));
 }
 
+/* A good signature with bytes more or less, however they are encoded. */
+static void
+test_signatures_resized(void)
+{
+    struct text good = forge_token(a, GOOD_EC_HEADER, payload_with(NULL, NULL), by_ec());
+    const char *dot = strrchr(good.p, '.');
+    uint8_t bytes[80] = {0};
+    size_t len = 0;
+
+    CU_ASSERT_TRUE(base64url_decode(text_of(dot + 1), bytes, &len));
+    CU_ASSERT_EQUAL_FATAL(len, 64);
+    bytes[64] = 0;
+    for (size_t n = 60; n <= 72; n++) {
+        struct text token = arena_printf(a, "%.*s%s", (int)(dot + 1 - good.p), good.p,
+                                         forge_encode(a, (struct text){(const char *)bytes, n}).p);
+
+        if (n == 64)
+            taken("as it was", token);
+        else
+            refused("resized", token);
+    }
+    memmove(bytes + 1, bytes, 64);
+    bytes[0] = 0;
+    refused("a leading zero",
+            arena_printf(a, "%.*s%s", (int)(dot + 1 - good.p), good.p,
+                         forge_encode(a, (struct text){(const char *)bytes, 65}).p));
+}
+
 static void
 test_claims_bad(void)
 {
@@ -660,6 +688,7 @@ main(void)
         {"hostile headers", test_headers},
         {"algorithm confusion, wrong keys and curves", test_confusion},
         {"hostile signatures", test_signatures},
+        {"signatures with bytes more or less", test_signatures_resized},
         {"hostile claims", test_claims_bad},
         {"unusual claims that are right", test_claims_good},
         {"every byte changed, every length", test_mutations},
