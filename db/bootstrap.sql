@@ -15,8 +15,8 @@ begin
         if not exists (select from pg_roles where rolname = r.name) then
             execute format('create role %I', r.name);
         end if;
-        execute format('alter role %I %s nosuperuser nocreatedb nocreaterole noinherit noreplication nobypassrls',
-                       r.name, r.login);
+        execute format('alter role %I %s nosuperuser nocreatedb nocreaterole noinherit '
+                       'noreplication nobypassrls', r.name, r.login);
     end loop;
     execute format('alter database %I owner to lectern_owner', current_database());
     execute format('revoke all on database %I from public', current_database());

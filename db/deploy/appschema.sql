@@ -82,9 +82,11 @@ $$;
 create function app.uuid_v7(at timestamptz default clock_timestamp()) returns uuid
 language sql volatile parallel safe
 return encode(
-    set_bit(set_bit(overlay(uuid_send(gen_random_uuid())
-                            placing substring(int8send((extract(epoch from at) * 1000)::int8) from 3)
-                            from 1 for 6), 52, 1), 53, 1), 'hex')::uuid;
+    set_bit(set_bit(
+        overlay(uuid_send(gen_random_uuid())
+                placing substring(int8send((extract(epoch from at) * 1000)::int8) from 3)
+                from 1 for 6),
+        52, 1), 53, 1), 'hex')::uuid;
 
 grant execute on function
     app.user_id(), app.org_id(), app.role(),

@@ -215,7 +215,8 @@ create policy update_definer on app.audit_chains for update to lectern_definer u
 
 grant execute on function app.audit_hash(app.audit_logs), app.audit_redact(jsonb, text[]),
     app.audit_keep(jsonb, text[], int) to lectern_definer;
-grant execute on function app.audit_append(uuid, text, text, uuid, int, text[], uuid) to lectern_app, lectern_jobs;
+grant execute on function app.audit_append(uuid, text, text, uuid, int, text[], uuid)
+    to lectern_app, lectern_jobs;
 grant execute on function app.audit_verify() to lectern_jobs;
 
 create trigger audit after insert or update or delete on app.orgs for each row

@@ -79,7 +79,8 @@ language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-    if exists (select from app.courses c where c.id = new.course_id and c.owner_id = new.user_id) then
+    if exists (select from app.courses c
+               where c.id = new.course_id and c.owner_id = new.user_id) then
         raise exception using errcode = '23514', constraint = 'course_staff_owner',
             message = 'the owner of a course is not its staff';
     end if;
@@ -116,7 +117,8 @@ begin
     end if;
     if c.seats is not null
        and c.seats <= (select count(*) from app.enrollments e
-                       where e.course_id = course and e.status = 'active' and e.id <> enrollment) then
+                       where e.course_id = course and e.status = 'active'
+                             and e.id <> enrollment) then
         raise exception using errcode = '23514', constraint = 'enrollments_seats',
             message = 'the course is full';
     end if;
@@ -133,7 +135,8 @@ begin
     end if;
     if tg_op = 'UPDATE' and new.user_id = app.user_id()
        and (new.starts_at, new.ends_at) is distinct from (old.starts_at, old.ends_at) then
-        raise exception using errcode = '42501', message = 'nobody sets the dates of their own access';
+        raise exception using errcode = '42501',
+            message = 'nobody sets the dates of their own access';
     end if;
     if new.status = 'withdrawn' then
         new.withdrawn_at := coalesce(new.withdrawn_at, now());

@@ -5,7 +5,8 @@ set local role lectern_owner;
 grant insert, update, delete on app.enrollments to lectern_definer;
 grant select, update (undone_at) on app.enrollment_imports to lectern_definer;
 grant select on app.enrollment_import_rows to lectern_definer;
-create policy all_definer on app.enrollment_imports to lectern_definer using (true) with check (true);
+create policy all_definer on app.enrollment_imports to lectern_definer
+    using (true) with check (true);
 create policy all_definer on app.enrollment_import_rows to lectern_definer
     using (true) with check (true);
 
@@ -29,7 +30,8 @@ begin
     select * into c from app.courses k
     where k.id = course and k.org_id = app.org_id() and k.status = 'published' and me is not null;
     matches := c.enrolment = 'code'
-               and exists (select from app.course_codes k where k.course_id = c.id and k.code = code);
+               and exists (select from app.course_codes k
+                           where k.course_id = c.id and k.code = code);
     known := c.visibility = 'catalogue' or c.id = any (app.enrolled_courses());
     if c.id is null or not (known or matches) then
         raise exception using errcode = 'LE404', message = 'no such course';
@@ -74,7 +76,8 @@ as $$
 begin
     return query
     with given as (
-        select l, lower(btrim(m)) as m, i, row_number() over (partition by lower(btrim(m)) order by l) as nth
+        select l, lower(btrim(m)) as m, i,
+               row_number() over (partition by lower(btrim(m)) order by l) as nth
         from unnest(lines, emails, ids) g (l, m, i)),
     known as (
         select g.*, u.id as u, u.role, e.id as e, e.status,
@@ -93,7 +96,8 @@ begin
     judged as (
         select p.*, coalesce(p.fault,
                              case when coalesce(p.status, 'withdrawn') = 'withdrawn'
-                                       and p.place > c.seats - c.taken then 'course_full' end) as verdict
+                                       and p.place > c.seats - c.taken then 'course_full' end)
+                   as verdict
         from placed p
         cross join (select c.seats, (select count(*) from app.enrollments e
                                      where e.course_id = course and e.status = 'active') as taken
@@ -134,7 +138,8 @@ begin
     if state is null then
         raise exception using errcode = 'LE404', message = 'no such course';
     end if;
-    if not (coalesce(app.is_admin_role(app.role()), false) or course = any (app.managed_courses())) then
+    if not (coalesce(app.is_admin_role(app.role()), false)
+            or course = any (app.managed_courses())) then
         raise exception using errcode = '42501', message = 'the course is another''s';
     end if;
     if state = 'archived' then
@@ -144,10 +149,12 @@ begin
     if not dry_run then
         perform from app.courses c where c.id = course for no key update;
     end if;
-    plan := array(select p from app.enrollment_import_plan(course, emails, lines, enrollment_ids) p);
-    if not dry_run and not (atomic and exists (select from unnest(plan) p where p.action = 'error')) then
-        insert into app.enrollment_imports (id, org_id, course_id, created_by, digest, atomic, total,
-                                            enrolled, reactivated, unchanged, failed)
+    plan := array(select p
+                  from app.enrollment_import_plan(course, emails, lines, enrollment_ids) p);
+    if not dry_run
+       and not (atomic and exists (select from unnest(plan) p where p.action = 'error')) then
+        insert into app.enrollment_imports (id, org_id, course_id, created_by, digest, atomic,
+                                            total, enrolled, reactivated, unchanged, failed)
         select import_id, org, course, app.user_id(), digest, atomic, count(*),
                count(*) filter (where p.action = 'enrol'),
                count(*) filter (where p.action = 'reactivate'),

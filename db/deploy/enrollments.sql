@@ -61,7 +61,8 @@ create table app.enrollments (
 );
 create index enrollments_by_course on app.enrollments (org_id, course_id, created_at, id);
 create index enrollments_by_user on app.enrollments (org_id, user_id, created_at, id);
-create index enrollments_by_import on app.enrollments (org_id, import_id) where import_id is not null;
+create index enrollments_by_import on app.enrollments (org_id, import_id)
+    where import_id is not null;
 create index enrollments_taken on app.enrollments (course_id) where status = 'active';
 
 create table app.enrollment_import_rows (

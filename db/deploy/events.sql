@@ -54,15 +54,16 @@ begin
         part := 'events_' || to_char(low, 'YYYYMM');
         continue when to_regclass('app.' || part) is not null;
         lock table app.events_default in access exclusive mode;
-        execute format('create table app.%I (like app.events including defaults including constraints)',
-                       part);
+        execute format('create table app.%I '
+                       '(like app.events including defaults including constraints)', part);
         execute format('with moved as (delete from app.events_default '
                        'where occurred_at >= %L and occurred_at < %L returning *) '
                        'insert into app.%I select * from moved',
                        low, low + interval '1 month', part);
-        execute format('alter table app.%I enable row level security, force row level security', part);
-        execute format('alter table app.events attach partition app.%I for values from (%L) to (%L)',
-                       part, low, low + interval '1 month');
+        execute format('alter table app.%I enable row level security, '
+                       'force row level security', part);
+        execute format('alter table app.events attach partition app.%I '
+                       'for values from (%L) to (%L)', part, low, low + interval '1 month');
         made := made + 1;
     end loop;
     return made;

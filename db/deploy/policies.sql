@@ -223,7 +223,8 @@ create policy select_tenant_admin on app.audit_logs for select to lectern_app
     using (app.is_admin_role((select app.role())));
 
 -- idempotency keys: own ones; an answer is written once
-grant select, insert, delete, update (status, headers, answer) on app.idempotency_keys to lectern_app;
+grant select, insert, delete, update (status, headers, answer)
+    on app.idempotency_keys to lectern_app;
 create policy select_self on app.idempotency_keys for select to lectern_app
     using (user_id = (select app.user_id()));
 create policy insert_self on app.idempotency_keys for insert to lectern_app

@@ -4,7 +4,8 @@ begin;
 set local role lectern_owner;
 
 grant insert, update (role, last_sign_in_at, version, updated_at) on app.users to lectern_definer;
-grant select, insert, update on app.credentials, app.sessions, app.refresh_tokens to lectern_definer;
+grant select, insert, update on app.credentials, app.sessions, app.refresh_tokens
+    to lectern_definer;
 grant delete on app.sessions, app.refresh_tokens to lectern_definer;
 grant select, delete on app.idempotency_keys to lectern_definer;
 create policy all_definer on app.credentials to lectern_definer using (true) with check (true);
@@ -50,7 +51,8 @@ begin
     on conflict on constraint users_email do nothing
     returning users.id into made;
     if made is not null then
-        insert into app.credentials (user_id, org_id, password_hash) values (made, org, password_hash);
+        insert into app.credentials (user_id, org_id, password_hash)
+        values (made, org, password_hash);
     end if;
     return made;
 end
@@ -124,7 +126,8 @@ $$;
 -- Exchanges a refresh token. outcome: 'rotated'; 'reused', a used token came again and the whole
 -- session has been revoked; 'invalid'. Who it is only when rotated. The session's row is locked,
 -- so of two exchanges of one token the second is a reuse.
-create function app.session_rotate(session uuid, old_digest bytea, new_digest bytea, refresh_days int)
+create function app.session_rotate(session uuid, old_digest bytea, new_digest bytea,
+                                   refresh_days int)
 returns table (outcome text, user_id uuid, org_id uuid, role text, name text, email text)
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
@@ -145,7 +148,8 @@ begin
         return;
     end if;
     if t.used_at is not null then
-        update app.sessions k set revoked_at = now(), revoked_reason = 'token_reuse' where k.id = s.id;
+        update app.sessions k set revoked_at = now(), revoked_reason = 'token_reuse'
+        where k.id = s.id;
         return query select 'reused', null::uuid, null::uuid, null::text, null::text, null::text;
         return;
     end if;
@@ -210,7 +214,8 @@ begin
     get diagnostics n = row_count;
     total := total + n;
     delete from app.sessions k where k.ctid = any (array(
-        select s.ctid from app.sessions s where s.expires_at <= now() - interval '90 days' limit batch));
+        select s.ctid from app.sessions s
+        where s.expires_at <= now() - interval '90 days' limit batch));
     get diagnostics n = row_count;
     return total + n;
 end

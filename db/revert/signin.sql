@@ -15,6 +15,7 @@ drop policy all_definer on app.sessions;
 drop policy all_definer on app.credentials;
 revoke all on app.idempotency_keys, app.credentials, app.sessions, app.refresh_tokens
     from lectern_definer;
-revoke insert, update (role, last_sign_in_at, version, updated_at) on app.users from lectern_definer;
+revoke insert, update (role, last_sign_in_at, version, updated_at) on app.users
+    from lectern_definer;
 
 commit;

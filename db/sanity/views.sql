@@ -4,5 +4,5 @@ from pg_class c
 where c.relnamespace = 'app'::regnamespace
       and (c.relkind = 'm'
            or c.relkind = 'v'
-              and not coalesce(c.reloptions && array['security_invoker=true', 'security_invoker=on'],
-                               false));
+              and not coalesce(c.reloptions
+                               && array['security_invoker=true', 'security_invoker=on'], false));

@@ -11,14 +11,15 @@ select not exists (select from app.orgs where slug = 'scale-' || :'scale') as wa
        'scale-' || :'scale' as slug, app.uuid_v7() as org \gset
 \if :wanted
 
-insert into app.orgs (id, slug, name) values (:'org', :'slug', 'School of ' || :'scale' || ' thousand');
+insert into app.orgs (id, slug, name)
+values (:'org', :'slug', 'School of ' || :'scale' || ' thousand');
 
 -- The rules of courses and places hold by construction here and would be checked row by row.
 set local session_replication_role = replica;
 
 create temp table member on commit drop as
-select app.uuid_v7(now() - interval '200 days' + n * interval '1 second') as id, n, 'student' as role,
-       's' || lpad(n::text, 6, '0') as login, 'Student ' || n as name
+select app.uuid_v7(now() - interval '200 days' + n * interval '1 second') as id, n,
+       'student' as role, 's' || lpad(n::text, 6, '0') as login, 'Student ' || n as name
 from generate_series(1, :scale * 1000) n
 union all
 select app.uuid_v7(now() - interval '300 days' + n * interval '1 second'), n, 'teacher',
@@ -37,7 +38,8 @@ select id, :'org', :'password_hash' from member order by id;
 create temp table course_made on commit drop as
 select app.uuid_v7(now() - interval '150 days' + n * interval '1 minute') as id, n,
        now() - interval '150 days' + n * interval '1 minute' as at,
-       case when n % 20 = 0 then 'draft' when n % 33 = 0 then 'archived' else 'published' end as status,
+       case when n % 20 = 0 then 'draft' when n % 33 = 0 then 'archived' else 'published' end
+           as status,
        case when n % 3 = 0 then 'private' else 'catalogue' end as visibility
 from generate_series(1, :scale * 100) n;
 

@@ -1,5 +1,5 @@
-/* What the emitters share: facts that follow from a row, and the schemas by name. Nobody else
- * includes this. */
+/* What the emitters share: facts that follow from a row, and the schemas by name. Only they and
+ * their tests include this. */
 #ifndef LECTERN_API_EMIT_PARTS_H
 #define LECTERN_API_EMIT_PARTS_H
 

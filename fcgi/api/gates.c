@@ -88,7 +88,8 @@ gate_route(struct req *r)
     }
     r->row = r->route->row;
     r->head = r->http->method == METHOD_HEAD;
-    r->new_id = uuid_v7();
+    if (r->row->method == METHOD_POST)
+        r->new_id = uuid_v7();
     return E_OK;
 }
 

@@ -39,10 +39,19 @@ headers_limits(struct req *r)
     header_int(r, "X-Rate-Limit-Limit", r->rate.limit);
     header_int(r, "X-Rate-Limit-Remaining", r->rate.remaining);
     header_int(r, "X-Rate-Limit-Reset", timestamp_now().us / 1000000 + left);
-    buf_printf(r->head_out, "RateLimit-Policy: \"%s\";q=%u;w=%lld\r\n", c->name, r->rate.limit,
-               (long long)(setting_int(c->window_setting) + 999) / 1000);
-    buf_printf(r->head_out, "RateLimit: \"%s\";r=%u;t=%lld\r\n", c->name, r->rate.remaining,
-               (long long)left);
+    buf_z(r->head_out, "RateLimit-Policy: \"");
+    buf_z(r->head_out, c->name);
+    buf_z(r->head_out, "\";q=");
+    buf_uint(r->head_out, r->rate.limit);
+    buf_z(r->head_out, ";w=");
+    buf_int(r->head_out, (setting_int(c->window_setting) + 999) / 1000);
+    buf_z(r->head_out, "\r\nRateLimit: \"");
+    buf_z(r->head_out, c->name);
+    buf_z(r->head_out, "\";r=");
+    buf_uint(r->head_out, r->rate.remaining);
+    buf_z(r->head_out, ";t=");
+    buf_int(r->head_out, left);
+    buf_z(r->head_out, "\r\n");
     if (r->error == E_RATE_LIMITED)
         r->retry_after = left < 1 ? 1 : left;
 }

@@ -6,7 +6,6 @@
 #include "api/endpoint.h"
 #include "api/metrics.h"
 #include "api/req.h"
-#include "base/encode.h"
 #include "base/settings.h"
 #include "base/timestamp.h"
 
@@ -36,23 +35,24 @@ rate_of(const struct endpoint *e)
     return rate_safe(e->method) ? RATE_DEFAULT_READ : RATE_DEFAULT_MUTATION;
 }
 
-/* An IPv6 client owns its /64; a v4-mapped address is the v4 address. */
-static struct text
-rate_address(struct req *r)
-{
-    struct in6_addr six;
-    char text[INET6_ADDRSTRLEN];
-    struct text address = arena_text(r->arena, r->http->address);
+/* What is counted: whose requests, of which class. */
+struct rate_key {
+    uint8_t kind; /* 'i' address, 'u' user */
+    uint8_t class;
+    uint8_t who[16];
+};
 
-    if (inet_pton(AF_INET6, address.p, &six) != 1)
-        return address;
-    if (IN6_IS_ADDR_V4MAPPED(&six))
-        inet_ntop(AF_INET, six.s6_addr + 12, text, sizeof text);
-    else {
-        memset(six.s6_addr + 8, 0, 8);
-        inet_ntop(AF_INET6, &six, text, sizeof text);
-    }
-    return arena_text(r->arena, text_of(text));
+/* An IPv6 client owns its /64; a v4 address is written as its mapped form. An address that is none
+ * (a client behind a unix socket) is all zero: they share one window. */
+static void
+rate_address(const struct req *r, uint8_t ret_who[16])
+{
+    memset(ret_who, 0, 16);
+    if (inet_pton(AF_INET, r->http->address.p, ret_who + 12) == 1)
+        memset(ret_who + 10, 0xff, 2);
+    else if (inet_pton(AF_INET6, r->http->address.p, ret_who) == 1 &&
+             !IN6_IS_ADDR_V4MAPPED((const struct in6_addr *)(const void *)ret_who))
+        memset(ret_who + 8, 0, 8);
 }
 
 /* Count one request; the verdict is what the answer tells unless `quiet` and it passed. */
@@ -73,10 +73,11 @@ rate_take(struct req *r, enum rate_class c, struct text key, bool quiet)
     return E_RATE_LIMITED;
 }
 
-static struct text
-rate_key(struct req *r, const char *kind, struct text who, enum rate_class c)
+static err
+rate_take_key(struct req *r, enum rate_class c, struct rate_key *key, bool quiet)
 {
-    return arena_printf(r->arena, "%s:%.*s:%d", kind, TEXT_ARG(who), (int)c);
+    key->class = (uint8_t)c;
+    return rate_take(r, c, (struct text){(const char *)key, sizeof *key}, quiet);
 }
 
 /* Internal callers: an allowed address and the service token, both. */
@@ -92,31 +93,29 @@ rate_service(const struct req *r)
 err
 gate_address_limits(struct req *r)
 {
-    struct text address;
+    struct rate_key key = {.kind = 'i'};
     enum rate_class own = rate_of(r->row);
 
     r->service = rate_service(r);
     if (r->service || own == RATE_NONE)
         return E_OK;
-    address = rate_address(r);
-    TRY(rate_take(r, RATE_GLOBAL, rate_key(r, "ip", address, RATE_GLOBAL), true));
+    rate_address(r, key.who);
+    TRY(rate_take_key(r, RATE_GLOBAL, &key, true));
     if (!rate_safe(r->row->method))
-        TRY(rate_take(r, RATE_GLOBAL_MUTATION, rate_key(r, "ip", address, RATE_GLOBAL_MUTATION), true));
-    if (r->row->auth == AUTH_USER)
-        return E_OK;
-    return rate_take(r, own, rate_key(r, "ip", address, own), false);
+        TRY(rate_take_key(r, RATE_GLOBAL_MUTATION, &key, true));
+    return r->row->auth == AUTH_USER ? E_OK : rate_take_key(r, own, &key, false);
 }
 
 err
 gate_user_limits(struct req *r)
 {
+    struct rate_key key = {.kind = 'u'};
     enum rate_class own = rate_of(r->row);
-    char id[UUID_TEXT_LEN + 1];
 
     if (!r->known || r->service || own == RATE_NONE)
         return E_OK;
-    uuid_format(&r->claims.user, id);
-    return rate_take(r, own, rate_key(r, "user", text_of(id), own), false);
+    memcpy(key.who, r->claims.user.b, sizeof key.who);
+    return rate_take_key(r, own, &key, false);
 }
 
 /* Also by the account that is named, so that many addresses cannot try one account. */
@@ -133,7 +132,7 @@ gate_account_limits(struct req *r)
         struct text who = *(const struct text *)((const char *)r->in + f->offset);
         if (who.p == NULL)
             continue;
-        TRY(rate_take(r, own, rate_key(r, "account", who, own), true));
+        TRY(rate_take(r, own, arena_printf(r->arena, "account:%.*s:%d", TEXT_ARG(who), (int)own), true));
     }
     return E_OK;
 }

@@ -161,6 +161,8 @@ list_query_rest(struct req *r)
     struct text rest = r->http->query;
     struct buf b;
 
+    if (rest.len == 0)
+        return rest;
     buf_init(&b, 256, 16384);
     while (rest.p != NULL && rest.len > 0) {
         struct text pair = text_cut(&rest, '&');
@@ -186,35 +188,46 @@ header_safe(struct text t)
 }
 
 static void
-list_link_offset(struct req *r, struct buf *b, struct text rest, const char *rel, int64_t offset)
+list_link(struct req *r, struct buf *b, const char *position, struct text value)
 {
     if (b->len > 0)
         buf_z(b, ", ");
-    buf_printf(b, "<%.*s?%.*soffset=%lld>; rel=\"%s\"", TEXT_ARG(r->http->path), TEXT_ARG(rest),
-               (long long)offset, rel);
+    buf_char(b, '<');
+    buf_text(b, r->http->path);
+    buf_char(b, '?');
+    buf_text(b, list_query_rest(r));
+    buf_z(b, position);
+    buf_text(b, value);
+}
+
+static void
+list_link_offset(struct req *r, struct buf *b, const char *rel, int64_t offset)
+{
+    list_link(r, b, "offset=", TEXT(""));
+    buf_int(b, offset);
+    buf_z(b, rel);
 }
 
 static void
 list_links(struct req *r, bool more, struct text cursor)
 {
-    struct text rest = list_query_rest(r);
     int64_t limit = r->list.limit, offset = r->list.pg.offset;
     struct buf b;
 
-    if (!header_safe(rest) || !header_safe(r->http->path))
+    if (!header_safe(r->http->query) || !header_safe(r->http->path))
         return;
-    buf_init(&b, 512, 65536);
-    list_link_offset(r, &b, rest, "first", 0);
+    buf_init(&b, 1024, 65536);
+    list_link_offset(r, &b, ">; rel=\"first\"", 0);
     if (!r->list.pg.after && offset > 0)
-        list_link_offset(r, &b, rest, "prev", offset > limit ? offset - limit : 0);
-    if (more && cursor.p != NULL)
-        buf_printf(&b, ", <%.*s?%.*scursor=%.*s>; rel=\"next\"", TEXT_ARG(r->http->path), TEXT_ARG(rest),
-                   TEXT_ARG(cursor));
-    else if (more)
-        list_link_offset(r, &b, rest, "next", offset + limit);
+        list_link_offset(r, &b, ">; rel=\"prev\"", offset > limit ? offset - limit : 0);
+    if (more && cursor.p != NULL) {
+        list_link(r, &b, "cursor=", cursor);
+        buf_z(&b, ">; rel=\"next\"");
+    } else if (more)
+        list_link_offset(r, &b, ">; rel=\"next\"", offset + limit);
     if (r->total > 0)
-        list_link_offset(r, &b, rest, "last", (r->total - 1) / limit * limit);
-    reply_header(r, "Link", arena_text(r->arena, buf_as_text(&b)));
+        list_link_offset(r, &b, ">; rel=\"last\"", (r->total - 1) / limit * limit);
+    reply_header(r, "Link", buf_as_text(&b));
     buf_free(&b);
 }
 

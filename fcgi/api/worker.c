@@ -175,6 +175,8 @@ api_worker(int listen_fd, unsigned slot, const sigset_t *wait_mask, void *ctx)
     api.pg = pg_from_settings(PG_AS_APP, name, &observer);
     api.wire = wire_open(listen_fd, (int)setting_int(S_WORKER_STALL_TIMEOUT_MS),
                          (size_t)setting_int(S_WORKER_ARENA_MAX_BYTES));
+    if (api.wire == NULL)
+        return EXIT_FAILURE;
     /* A database that is away is met by each request; the worker need not wait for it. */
     err ignored = pg_ensure(api.pg);
     (void)ignored;

@@ -22,10 +22,10 @@ select app.password_rehash(:user_id, :old_hash, :new_hash) as done;
 
 -- name: session_open
 -- kind: write
--- params: session_id uuid, user_id uuid, digest bytea, address text?, user_agent text?,
+-- params: session_id uuid, user_id uuid, digest bytea, address text, user_agent text?,
 --   refresh_days int4, max_sessions int4
 -- columns: evicted uuid[]
-select app.session_open(:session_id, :user_id, :digest, :address::inet, :user_agent, :refresh_days,
+select app.session_open(:session_id, :user_id, :digest, nullif(:address, '')::inet, :user_agent, :refresh_days,
                         :max_sessions) as evicted;
 
 -- name: session_rotate

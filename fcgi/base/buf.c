@@ -43,13 +43,13 @@ buf_reset(struct buf *b)
         set_capacity(b, KEEP);
 }
 
-static bool
-grow(struct buf *b, size_t n)
+bool
+buf_grow(struct buf *b, size_t n)
 {
     size_t wanted;
     size_t cap = b->cap;
 
-    if (n > b->max - b->len) {
+    if (b->overflow || n > b->max - b->len) {
         b->overflow = true;
         return false;
     }
@@ -60,51 +60,6 @@ grow(struct buf *b, size_t n)
         cap = cap > b->max / 2 ? b->max : cap * 2;
     set_capacity(b, cap < b->max ? cap : b->max);
     return true;
-}
-
-char *
-buf_reserve(struct buf *b, size_t n)
-{
-    if (b->overflow)
-        return NULL;
-    if (n > b->cap - b->len && !grow(b, n))
-        return NULL;
-    return b->p + b->len;
-}
-
-void
-buf_add(struct buf *b, const void *p, size_t n)
-{
-    char *to = buf_reserve(b, n);
-
-    if (to == NULL || n == 0)
-        return;
-    memcpy(to, p, n);
-    b->len += n;
-}
-
-void
-buf_text(struct buf *b, struct text t)
-{
-    if (t.len > 0)
-        buf_add(b, t.p, t.len);
-}
-
-void
-buf_z(struct buf *b, const char *z)
-{
-    buf_text(b, text_of(z));
-}
-
-void
-buf_char(struct buf *b, char c)
-{
-    char *to = buf_reserve(b, 1);
-
-    if (to == NULL)
-        return;
-    *to = c;
-    b->len++;
 }
 
 void

@@ -8,20 +8,6 @@
 
 #define HIGH_BITS UINT64_C(0x8080808080808080)
 
-struct text
-text_of(const char *z)
-{
-    return z == NULL ? TEXT_NULL : (struct text){z, strlen(z)};
-}
-
-bool
-text_eq(struct text a, struct text b)
-{
-    if (a.p == NULL || b.p == NULL)
-        return a.p == b.p;
-    return a.len == b.len && memcmp(a.p, b.p, a.len) == 0;
-}
-
 static unsigned char
 ascii_lower(char c)
 {

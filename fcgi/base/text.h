@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 /* p == NULL means absent (or SQL NULL); an empty text has a p. Not NUL-terminated
  * unless a function says so. */
@@ -18,8 +19,22 @@ struct text {
 /* For printf's "%.*s" in messages to people; never for SQL or JSON. */
 #define TEXT_ARG(t) (int)(t).len, (t).p
 
-struct text text_of(const char *z);               /* NULL gives TEXT_NULL */
-bool text_eq(struct text a, struct text b);       /* byte-wise; NULL equals only NULL */
+/* NULL gives TEXT_NULL. Inline, so that the length of a literal is known at compile time. */
+static inline struct text
+text_of(const char *z)
+{
+    return (struct text){z, z == NULL ? 0 : strlen(z)};
+}
+
+/* Byte-wise; NULL equals only NULL. */
+static inline bool
+text_eq(struct text a, struct text b)
+{
+    if (a.p == NULL || b.p == NULL)
+        return a.p == b.p;
+    return a.len == b.len && memcmp(a.p, b.p, a.len) == 0;
+}
+
 bool text_eq_nocase(struct text a, struct text b); /* ASCII case folded */
 bool text_eq_secret(struct text a, struct text b); /* constant time for equal lengths */
 bool text_starts(struct text t, struct text prefix);

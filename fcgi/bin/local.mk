@@ -1,4 +1,4 @@
-bin_PROGRAMS += lectern-api lecternctl
+bin_PROGRAMS += lectern-api lectern-jobs lecternctl
 
 lectern_api_SOURCES = \
 	fcgi/bin/lectern-api.c \
@@ -7,15 +7,21 @@ lectern_api_SOURCES = \
 lectern_api_LDADD = fcgi/libapp.a fcgi/libapi.a fcgi/libapp.a fcgi/libapi.a fcgi/libauth.a fcgi/libshm.a fcgi/libpg.a \
 	fcgi/libwire.a fcgi/libbase.a $(ALL_LIBS)
 
+lectern_jobs_SOURCES = fcgi/bin/lectern-jobs.c
+lectern_jobs_LDADD = fcgi/libjobs.a fcgi/libpg.a fcgi/libbase.a $(ALL_LIBS)
+
+# Where lecternctl finds what is installed beside the programs.
+AM_CPPFLAGS += -DPKGDATADIR='"$(pkgdatadir)"'
 lecternctl_SOURCES = \
 	fcgi/bin/ctl.h \
+	fcgi/bin/ctl_audit.c \
 	fcgi/bin/ctl_config.c \
 	fcgi/bin/ctl_jwt.c \
 	fcgi/bin/ctl_options.c \
 	fcgi/bin/ctl_password.c \
+	fcgi/bin/ctl_seed.c \
 	fcgi/bin/lecternctl.c
-lecternctl_LDADD = fcgi/libauth.a fcgi/libwire.a fcgi/libbase.a \
-	$(FCGI_LIBS) $(JSONC_LIBS) $(JWT_LIBS) $(ARGON2_LIBS) $(CRYPTO_LIBS) $(UNISTRING_LIBS)
+lecternctl_LDADD = fcgi/libjobs.a fcgi/libauth.a fcgi/libpg.a fcgi/libwire.a fcgi/libbase.a $(ALL_LIBS)
 
 EXTRA_DIST += \
 	fcgi/bin/README.md \

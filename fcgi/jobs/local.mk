@@ -1,5 +1,5 @@
 jobs_sql = $(top_srcdir)/fcgi/jobs/jobs.sql
-jobs_statements = $(STATEMENTS) -v prefix=job -v ctx="struct jobs" -v header=jobs/statements.h -v runtime=jobs/run.h
+jobs_statements = $(STATEMENTS) -v prefix=job -v call=jobs -v ctx="struct jobs" -v header=jobs/statements.h -v runtime=jobs/run.h
 
 noinst_LIBRARIES += fcgi/libjobs.a
 fcgi_libjobs_a_SOURCES = \

@@ -1,6 +1,5 @@
 /* Statements of the background daemon: a connection as lectern_jobs and memory for one run. The
- * generated wrappers call the stmt_ functions; they are inline so that their names stay free for
- * the ones of requests. */
+ * generated wrappers call jobs_exec and its kind. */
 #ifndef LECTERN_JOBS_RUN_H
 #define LECTERN_JOBS_RUN_H
 
@@ -35,31 +34,5 @@ err jobs_maybe(struct jobs *j, const struct pg_stmt *stmt, const void *params, v
                bool *ret_found) MUST_CHECK;
 err jobs_many(struct jobs *j, const struct pg_stmt *stmt, const void *params, void **ret_rows,
               size_t *ret_count) MUST_CHECK;
-
-MUST_CHECK static inline err
-stmt_exec(struct jobs *j, const struct pg_stmt *stmt, const void *params)
-{
-    return jobs_exec(j, stmt, params);
-}
-
-MUST_CHECK static inline err
-stmt_one(struct jobs *j, const struct pg_stmt *stmt, const void *params, void *ret_row)
-{
-    return jobs_one(j, stmt, params, ret_row);
-}
-
-MUST_CHECK static inline err
-stmt_maybe(struct jobs *j, const struct pg_stmt *stmt, const void *params, void *ret_row,
-           bool *ret_found)
-{
-    return jobs_maybe(j, stmt, params, ret_row, ret_found);
-}
-
-MUST_CHECK static inline err
-stmt_many(struct jobs *j, const struct pg_stmt *stmt, const void *params, void **ret_rows,
-          size_t *ret_count)
-{
-    return jobs_many(j, stmt, params, ret_rows, ret_count);
-}
 
 #endif

@@ -3,6 +3,9 @@
 #   awk -v out=header|source -v prefix=sql -v ctx="struct req" -v header="app/statements.h" \
 #       -v runtime="api/run.h" -f statements.awk a.sql b.sql ... > statements.h
 #
+# The wrappers call <call>_exec, <call>_one, <call>_maybe, <call>_many of the runtime; -v call=...
+# names them, stmt if it is left out.
+#
 # A statement is a header of `-- key: value` lines, then SQL up to `;`. Keys:
 #   name     of the statement; starts it
 #   kind     read | list | write; otherwise deduced: read unless a writing keyword occurs. A select
@@ -60,6 +63,7 @@ function set_up(    i, n, a)
     prefix = prefix == "" ? "sql" : prefix
     ctx = ctx == "" ? "struct req" : ctx
     runtime = runtime == "" ? "api/run.h" : runtime
+    runner = call == "" ? "stmt" : call
     lineno = 0
     file = "statements.awk"
     if (out != "header" && out != "source")
@@ -68,6 +72,8 @@ function set_up(    i, n, a)
         stop("header must name the header file, as #include does")
     if (prefix !~ /^[a-z][a-z0-9_]*$/)
         stop("prefix must be an identifier")
+    if (runner !~ /^[a-z][a-z0-9_]*$/)
+        stop("call must be an identifier")
 
     set_of(known_key, "name kind returns params columns filter search sort key")
     set_of(many_times, "filter search")
@@ -1073,9 +1079,9 @@ function write_structs(s,    i)
 }
 
 # The function that callers use: checked by the compiler, nothing of its own.
-function write_wrapper(s,    call, row)
+function write_wrapper(s,    args, row)
 {
-    call = "(ctx, &" prefix "_" s_name[s] ", " (s_params[s] > 0 ? "params" : "NULL")
+    args = "(ctx, &" prefix "_" s_name[s] ", " (s_params[s] > 0 ? "params" : "NULL")
     row = ",\n    struct " prefix "_" s_name[s] "_row *"
     print ""
     print "MUST_CHECK static inline err"
@@ -1086,13 +1092,13 @@ function write_wrapper(s,    call, row)
         (s_returns[s] == "many" ? ",\n    size_t *ret_count" : "") ")"
     print "{"
     if (s_returns[s] == "none")
-        print "    return stmt_exec" call ");"
+        print "    return " runner "_exec" args ");"
     else if (s_returns[s] == "one")
-        print "    return stmt_one" call ", ret_row);"
+        print "    return " runner "_one" args ", ret_row);"
     else if (s_returns[s] == "maybe")
-        print "    return stmt_maybe" call ", ret_row, ret_found);"
+        print "    return " runner "_maybe" args ", ret_row, ret_found);"
     else
-        print "    void *rows = NULL;\n\n    TRY(stmt_many" call ", &rows, ret_count));\n" \
+        print "    void *rows = NULL;\n\n    TRY(" runner "_many" args ", &rows, ret_count));\n" \
             "    *ret_rows = rows;\n    return E_OK;"
     print "}"
 }

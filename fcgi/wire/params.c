@@ -165,7 +165,8 @@ own_check(const struct text own[P_COUNT], struct wire_request *r)
     r->path = own[P_PATH];
     r->query = own[P_QUERY].p == NULL ? TEXT("") : own[P_QUERY];
     r->request_id = own[P_REQUEST_ID];
-    r->address = own[P_ADDRESS].p == NULL ? TEXT("") : own[P_ADDRESS];
+    r->address = own[P_ADDRESS].p == NULL || text_starts(own[P_ADDRESS], TEXT("unix")) ? TEXT("")
+                                                                                      : own[P_ADDRESS];
     return NULL;
 }
 

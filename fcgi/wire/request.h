@@ -40,7 +40,7 @@ struct wire_request {
     struct text query;      /* QUERY_STRING, raw */
     struct text request_id; /* checked: 1 to 128 of [A-Za-z0-9._-] */
     struct text address;    /* REMOTE_ADDR after nginx's realip, never a header: an IP address,
-                             * "unix:" for a client of a Unix socket, "" when nginx sends none */
+                             * "" for a client of a Unix socket or when nginx sends none */
     struct text header[HDR_COUNT]; /* TEXT_NULL when absent; last byte followed by NUL */
     uint64_t content_length;
     struct arena *arena;    /* of this request */
