@@ -16,7 +16,7 @@ is_root() { [[ $EUID -eq 0 ]]; }
 quietly() {
     local limit=$1 log=$2 status=0
     shift 2
-    timeout --kill-after=10 "$limit" "$@" >"$log" 2>&1 </dev/null 9>&- || status=$?
+    timeout --foreground --kill-after=10 "$limit" "$@" >"$log" 2>&1 </dev/null 9>&- || status=$?
     [[ $status -eq 0 ]] && return 0
     tail -n 40 "$log" >&2
     [[ $status -eq 124 ]] && warn "no end within $limit seconds: $*"

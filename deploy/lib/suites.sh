@@ -4,6 +4,14 @@
 PASSED=0
 FAILED=0
 REPORT=()
+SUITE_PROCESS=
+
+# End the suite that is running; timeout passes it on to what it started.
+suite_stop() {
+    [[ -n $SUITE_PROCESS ]] || return 0
+    kill -TERM "$SUITE_PROCESS" 2>/dev/null || true
+    wait "$SUITE_PROCESS" 2>/dev/null || true
+}
 
 # How many passed and failed, from a suite's output: automake's summary, pytest's last line, or a
 # last line "N passed, N failed". Prints two numbers.
@@ -30,7 +38,11 @@ suite() {
     local name=$1 limit=$2 log status=0 begun=$SECONDS passed failed word=ok
     shift 2
     log=$CHECK_LOGS/${name//[^A-Za-z0-9-]/_}.log
-    timeout --kill-after=20 "$limit" "$@" >"$log" 2>&1 </dev/null || status=$?
+    # Behind, and waited for: so that an interruption is heard at once.
+    timeout --kill-after=20 "$limit" "$@" >"$log" 2>&1 </dev/null &
+    SUITE_PROCESS=$!
+    wait "$SUITE_PROCESS" || status=$?
+    SUITE_PROCESS=
     read -r passed failed < <(suite_counts "$log")
     if [[ $status -ne 0 && $failed -eq 0 ]]; then failed=1; fi
     if [[ $status -eq 0 && $passed -eq 0 && $failed -eq 0 ]]; then passed=1; fi

@@ -37,7 +37,8 @@ fault(struct check *c, const char *format, ...)
     fputc('\n', c->out);
 }
 
-/* --- words ----------------------------------------------------------------------------------------- */
+/* --- words
+ * ----------------------------------------------------------------------------------------- */
 
 static bool
 all_of(const char *z, const char *set)
@@ -105,7 +106,8 @@ one_of(const char *choices, const char *z)
     return false;
 }
 
-/* --- the positional part ------------------------------------------------------------------------- */
+/* --- the positional part -------------------------------------------------------------------------
+ */
 
 static void
 check_names(struct check *c)
@@ -148,7 +150,8 @@ check_path(struct check *c)
     const char *path = c->e->path;
     size_t opened = 0;
 
-    if (path == NULL || path[0] != '/' || !all_of(path, LOWER DIGIT "/._{}-") || ends_with(path, "/"))
+    if (path == NULL || path[0] != '/' || !all_of(path, LOWER DIGIT "/._{}-") ||
+        ends_with(path, "/"))
         fault(c, "the path is not made of /, lower-case words and {parameters}");
     if (strlen(c->t->full) + 1 >= sizeof c->t->full)
         fault(c, "the path is too long");
@@ -185,7 +188,8 @@ check_grant(struct check *c)
         fault(c, "a row that needs no user has GRANT_PUBLIC alone");
 }
 
-/* --- what it does ---------------------------------------------------------------------------------- */
+/* --- what it does
+ * ---------------------------------------------------------------------------------- */
 
 static void
 check_work(struct check *c)
@@ -249,8 +253,8 @@ static bool
 kind_fits(enum field_kind kind, enum pg_type type)
 {
     static const enum pg_type types[] = {
-        [FIELD_TEXT] = PG_TEXT,   [FIELD_INT] = PG_INT8,    [FIELD_BOOL] = PG_BOOL,
-        [FIELD_UUID] = PG_UUID,   [FIELD_TIME] = PG_TIME,   [FIELD_TEXTS] = PG_TEXTS,
+        [FIELD_TEXT] = PG_TEXT,   [FIELD_INT] = PG_INT8,  [FIELD_BOOL] = PG_BOOL,
+        [FIELD_UUID] = PG_UUID,   [FIELD_TIME] = PG_TIME, [FIELD_TEXTS] = PG_TEXTS,
         [FIELD_UUIDS] = PG_UUIDS, [FIELD_JSON] = PG_JSON,
     };
 
@@ -328,7 +332,8 @@ check_statements(struct check *c)
     check_params(c, e->probe);
 }
 
-/* --- lists ----------------------------------------------------------------------------------------- */
+/* --- lists
+ * ----------------------------------------------------------------------------------------- */
 
 static void
 check_sorts(struct check *c, const struct pg_stmt *list)
@@ -398,7 +403,8 @@ check_list(struct check *c)
     check_house_filters(c, list);
 }
 
-/* --- fields ---------------------------------------------------------------------------------------- */
+/* --- fields
+ * ---------------------------------------------------------------------------------------- */
 
 /* Bounds of texts, integers and lists; other kinds have none. */
 static void
@@ -434,7 +440,8 @@ check_choices(struct check *c, const struct field *f)
         fault(c, "field %s: choices are of texts", f->name);
     while (rest.p != NULL) {
         struct text one = text_cut(&rest, '|');
-        if (one.len == 0 || (int64_t)one.len < f->min || one.len > (f->max == 0 ? 255 : (size_t)f->max))
+        if (one.len == 0 || (int64_t)one.len < f->min ||
+            one.len > (f->max == 0 ? 255 : (size_t)f->max))
             fault(c, "field %s: a choice is empty or out of its own bounds", f->name);
     }
 }
@@ -567,7 +574,8 @@ check_replies(struct check *c)
     check_reply(c, c->e->reply);
 }
 
-/* --- what is kept of it ---------------------------------------------------------------------------- */
+/* --- what is kept of it
+ * ---------------------------------------------------------------------------- */
 
 static bool
 names_id(const struct check *c, const char *name)
@@ -658,7 +666,8 @@ check_fails(struct check *c)
         fault(c, "a row with a refresh token fails with refresh_token_invalid");
 }
 
-/* --- the other columns ----------------------------------------------------------------------------- */
+/* --- the other columns
+ * ----------------------------------------------------------------------------- */
 
 static void
 check_columns(struct check *c)
@@ -668,8 +677,8 @@ check_columns(struct check *c)
 
     if (e->rate > RATE_NONE || e->rate == RATE_GLOBAL || e->rate == RATE_GLOBAL_MUTATION)
         fault(c, "rate is not a class of rows");
-    if (e->pool > POOL_AUTH || e->cache > CACHE_PUBLIC || e->csrf > CSRF_OFF || e->body > BODY_CSV ||
-        e->idempotency > IDEMPOTENCY_NONE)
+    if (e->pool > POOL_AUTH || e->cache > CACHE_PUBLIC || e->csrf > CSRF_OFF ||
+        e->body > BODY_CSV || e->idempotency > IDEMPOTENCY_NONE)
         fault(c, "a column has a value that there is not");
     if (e->body_max < 0)
         fault(c, "body_max is negative");
@@ -689,9 +698,9 @@ size_t
 emit_check(FILE *faults)
 {
     static void (*const checks[])(struct check *) = {
-        check_names,      check_method, check_path,   check_grant,   check_work,
-        check_status,     check_location, check_statements, check_list, check_fields,
-        check_replies,    check_audit,  check_event,  check_fails,   check_columns,
+        check_names,   check_method,   check_path,       check_grant, check_work,
+        check_status,  check_location, check_statements, check_list,  check_fields,
+        check_replies, check_audit,    check_event,      check_fails, check_columns,
     };
     size_t count = 0;
 

@@ -35,7 +35,8 @@ code(struct buf *out, const char *z)
     buf_char(out, '`');
 }
 
-/* --- types ----------------------------------------------------------------------------------------- */
+/* --- types
+ * ----------------------------------------------------------------------------------------- */
 
 static void
 type_choices(struct buf *out, const char *choices)
@@ -104,9 +105,9 @@ static const char *
 type_column(enum pg_type type)
 {
     static const char *const words[] = {
-        [PG_BOOL] = "true or false", [PG_INT4] = "integer",        [PG_INT8] = "integer",
-        [PG_TEXT] = "text",          [PG_UUID] = "UUID",           [PG_TIME] = "RFC 3339 time",
-        [PG_JSON] = "object",        [PG_BYTES] = "text",          [PG_TEXTS] = "list of texts",
+        [PG_BOOL] = "true or false",  [PG_INT4] = "integer", [PG_INT8] = "integer",
+        [PG_TEXT] = "text",           [PG_UUID] = "UUID",    [PG_TIME] = "RFC 3339 time",
+        [PG_JSON] = "object",         [PG_BYTES] = "text",   [PG_TEXTS] = "list of texts",
         [PG_UUIDS] = "list of UUIDs",
     };
 
@@ -137,7 +138,8 @@ type_reply(struct buf *out, const struct components *c, const struct field *f)
         buf_z(out, ", or null");
 }
 
-/* --- one operation --------------------------------------------------------------------------------- */
+/* --- one operation
+ * --------------------------------------------------------------------------------- */
 
 static void
 reference_who(struct buf *out, const struct endpoint *e)
@@ -227,15 +229,17 @@ static void
 reference_headers(struct buf *out, const struct endpoint *e)
 {
     if (facts_safe(e) && facts_versioned(e))
-        buf_z(out, "| `If-None-Match` | header | ETag | no | 304 when the resource is still that |\n");
+        buf_z(out,
+              "| `If-None-Match` | header | ETag | no | 304 when the resource is still that |\n");
     if (facts_if_match(e))
         buf_printf(out, "| `If-Match` | header | ETag | %s | 412 when the resource has changed |\n",
                    e->if_match_needed ? "yes" : "no");
     if (facts_idempotent(e))
-        buf_printf(out,
-                   "| `Idempotency-Key` | header | text, 1 to 255 | %s | Repeating the request gives "
-                   "the first answer again |\n",
-                   e->idempotency == IDEMPOTENCY_REQUIRED ? "yes" : "no");
+        buf_printf(
+            out,
+            "| `Idempotency-Key` | header | text, 1 to 255 | %s | Repeating the request gives "
+            "the first answer again |\n",
+            e->idempotency == IDEMPOTENCY_REQUIRED ? "yes" : "no");
 }
 
 static void
@@ -266,10 +270,9 @@ static void
 reference_answer(struct buf *out, const struct components *c, const struct endpoint *e)
 {
     const struct pg_stmt *columns = facts_columns(e);
-    const struct component *item =
-        e->reply != NULL   ? components_shape(c, COMPONENT_REPLY, e->reply)
-        : columns != NULL ? components_columns(c, columns)
-                          : NULL;
+    const struct component *item = e->reply != NULL ? components_shape(c, COMPONENT_REPLY, e->reply)
+                                   : columns != NULL ? components_columns(c, columns)
+                                                     : NULL;
     int also = facts_status_also(e);
 
     buf_printf(out, "Answers: %d", facts_status(e));
@@ -279,7 +282,8 @@ reference_answer(struct buf *out, const struct components *c, const struct endpo
         buf_printf(out, " with `%s`", e->produces);
     else if (item != NULL)
         buf_printf(out, " with %s[`%s`](#%s)",
-                   facts_list(e) != NULL || e->reply_list ? "a list of " : "", item->name, item->name);
+                   facts_list(e) != NULL || e->reply_list ? "a list of " : "", item->name,
+                   item->name);
     buf_z(out, ".\n\n");
 }
 
@@ -304,14 +308,16 @@ reference_errors(struct buf *out, const struct route *t, const struct err_set *c
     buf_z(out, last == 0 ? " the common ones.\n\n" : ".\n\n");
 }
 
-/* --- documents ------------------------------------------------------------------------------------- */
+/* --- documents
+ * ------------------------------------------------------------------------------------- */
 
 static void
 reference_common(struct buf *out, const struct err_set *common)
 {
-    buf_z(out, "Answers are `{\"data\": …}`, lists `{\"data\": […], \"page\": {\"limit\", \"offset\", "
-               "\"total\", \"next_cursor\"}}`. Errors are\n`application/problem+json`; the codes "
-               "are in [errors.md](errors.md). Every operation can answer ");
+    buf_z(out,
+          "Answers are `{\"data\": …}`, lists `{\"data\": […], \"page\": {\"limit\", \"offset\", "
+          "\"total\", \"next_cursor\"}}`. Errors are\n`application/problem+json`; the codes "
+          "are in [errors.md](errors.md). Every operation can answer ");
     const char *comma = "";
     for (err e = E_OK + 1; e < E_COUNT; e++) {
         if (!common->has[e])
@@ -384,9 +390,10 @@ emit_reference(struct buf *out)
 void
 emit_grants(struct buf *out)
 {
-    buf_z(out, "# Grants\n\n" PRODUCED
-               "Which role may call which operation. What a caller sees or changes by it is decided "
-               "row by row\nin the database.\n\n| Operation | Method and path | Credential |");
+    buf_z(out,
+          "# Grants\n\n" PRODUCED
+          "Which role may call which operation. What a caller sees or changes by it is decided "
+          "row by row\nin the database.\n\n| Operation | Method and path | Credential |");
     for (const unsigned *bit = all_roles; *bit != 0; bit++)
         buf_printf(out, " %s |", role_name(*bit));
     buf_z(out, "\n|---|---|---|");
@@ -425,7 +432,8 @@ emit_errors(struct buf *out)
     }
 }
 
-/* --- metric labels --------------------------------------------------------------------------------- */
+/* --- metric labels
+ * --------------------------------------------------------------------------------- */
 
 static void
 labels_statements(struct buf *out, const struct pg_stmt *const *statements, size_t count)

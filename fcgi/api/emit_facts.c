@@ -2,8 +2,9 @@
 
 #include "api/emit_parts.h"
 
-const unsigned all_roles[] = {ROLE_STUDENT,   ROLE_TEACHER, ROLE_PARENT, ROLE_VENDOR,
-                              ROLE_MODERATOR, ROLE_ANALYST, ROLE_ADMIN,  ROLE_OPERATOR, 0};
+const unsigned all_roles[] = {ROLE_STUDENT, ROLE_TEACHER,   ROLE_PARENT,
+                              ROLE_VENDOR,  ROLE_MODERATOR, ROLE_ANALYST,
+                              ROLE_ADMIN,   ROLE_OPERATOR,  0};
 
 const struct filter_form filter_forms[] = {
     {FILTER_EQ, "", "Equal to this"},
@@ -124,7 +125,8 @@ facts_versioned(const struct endpoint *e)
     return facts_list(e) == NULL && facts_column(facts_columns(e), "version") != NULL;
 }
 
-/* --- errors -------------------------------------------------------------------------------------- */
+/* --- errors --------------------------------------------------------------------------------------
+ */
 
 static void
 set_add(struct err_set *set, const err *errors)

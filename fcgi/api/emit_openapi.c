@@ -20,7 +20,8 @@ string_member(struct buf *b, const char *name, const char *type)
     json_close(b, '}');
 }
 
-/* --- parameters ------------------------------------------------------------------------------------ */
+/* --- parameters
+ * ------------------------------------------------------------------------------------ */
 
 struct parameter {
     const char *name;
@@ -47,8 +48,10 @@ static void
 parameters_path(struct buf *b, const struct route *t)
 {
     for (size_t i = 0; i < t->nparams; i++) {
-        const struct field *f = t->param_field[i] < 0 ? NULL : &t->row->in->fields[t->param_field[i]];
-        parameter_open(b, (struct parameter){t->param_name[i], "path", f == NULL ? NULL : f->doc, true});
+        const struct field *f =
+            t->param_field[i] < 0 ? NULL : &t->row->in->fields[t->param_field[i]];
+        parameter_open(
+            b, (struct parameter){t->param_name[i], "path", f == NULL ? NULL : f->doc, true});
         if (f != NULL)
             schema_parameter(b, f);
         else
@@ -184,7 +187,8 @@ operation_parameters(struct buf *b, const struct route *t)
         json_close(b, ']');
 }
 
-/* --- body ------------------------------------------------------------------------------------------ */
+/* --- body
+ * ------------------------------------------------------------------------------------------ */
 
 static void
 operation_body(struct buf *b, const struct components *c, const struct endpoint *e)
@@ -212,7 +216,8 @@ operation_body(struct buf *b, const struct components *c, const struct endpoint 
     json_close(b, '}');
 }
 
-/* --- answers --------------------------------------------------------------------------------------- */
+/* --- answers
+ * --------------------------------------------------------------------------------------- */
 
 static void
 header_ref(struct buf *b, const char *name)
@@ -313,16 +318,14 @@ success_schema(struct buf *b, const struct components *c, const struct endpoint 
 static void
 success_produced(struct buf *b, const char *produces)
 {
-    struct text rest = text_of(produces), type = text_cut(&rest, ';');
-    bool json = text_eq(type, TEXT("application/json"));
-    char name[128];
+    char type[128];
 
-    snprintf(name, sizeof name, "%.*s", TEXT_ARG(type));
-    json_key(b, name);
+    snprintf(type, sizeof type, "%.*s", (int)strcspn(produces, "; "), produces);
+    json_key(b, type);
     json_open(b, '{');
     json_key(b, "schema");
     json_open(b, '{');
-    json_kv_z(b, "type", json ? "object" : "string");
+    json_kv_z(b, "type", strcmp(type, "application/json") == 0 ? "object" : "string");
     json_close(b, '}');
     json_close(b, '}');
 }
@@ -395,7 +398,8 @@ response_not_modified(struct buf *b, const struct endpoint *e)
     json_close(b, '}');
 }
 
-/* --- problems -------------------------------------------------------------------------------------- */
+/* --- problems
+ * -------------------------------------------------------------------------------------- */
 
 /* The errors of a set with this status: how many, and the first. */
 static size_t
@@ -531,7 +535,8 @@ operation_responses(struct buf *b, const struct components *c, const struct rout
     json_close(b, '}');
 }
 
-/* --- operations ------------------------------------------------------------------------------------ */
+/* --- operations
+ * ------------------------------------------------------------------------------------ */
 
 static void
 security_scheme(struct buf *b, const char *name, bool csrf)
@@ -678,7 +683,8 @@ document_paths(struct buf *b, const struct components *c)
     json_close(b, '}');
 }
 
-/* --- components ------------------------------------------------------------------------------------ */
+/* --- components
+ * ------------------------------------------------------------------------------------ */
 
 static void
 schema_problem(struct buf *b)
@@ -697,7 +703,8 @@ schema_problem(struct buf *b)
         string_member(b, texts[i], "string");
     string_member(b, "status", "integer");
     json_key(b, "error_id");
-    json_raw(b, TEXT("{\"type\":\"string\",\"description\":\"Of a 5xx: finds the cause in the log\"}"));
+    json_raw(
+        b, TEXT("{\"type\":\"string\",\"description\":\"Of a 5xx: finds the cause in the log\"}"));
     json_key(b, "errors");
     json_raw(b, TEXT("{\"type\":\"array\",\"items\":{\"$ref\":\"#/components/schemas/violation\"},"
                      "\"description\":\"Of a 422: every violation\"}"));
@@ -716,8 +723,9 @@ schema_violation(struct buf *b)
     json_key(b, "properties");
     json_open(b, '{');
     json_key(b, "field");
-    json_raw(b, TEXT("{\"type\":\"string\",\"description\":\"JSON pointer into the body; /query/… and "
-                     "/path/… for parameters\"}"));
+    json_raw(b,
+             TEXT("{\"type\":\"string\",\"description\":\"JSON pointer into the body; /query/… and "
+                  "/path/… for parameters\"}"));
     string_member(b, "code", "string");
     string_member(b, "message", "string");
     json_close(b, '}');
@@ -855,7 +863,8 @@ row_gone(const struct endpoint *e)
     return e->gone != NULL;
 }
 
-#define KEY_SCHEMA "{\"type\":\"string\",\"minLength\":1,\"maxLength\":255,\"pattern\":\"^[ -~]+$\"}"
+#define KEY_SCHEMA \
+    "{\"type\":\"string\",\"minLength\":1,\"maxLength\":255,\"pattern\":\"^[ -~]+$\"}"
 
 /* Components that come from no row, left out while no row uses them. */
 struct shared {
@@ -867,15 +876,73 @@ struct shared {
 };
 
 static const struct shared shared_parameters[] = {
-    {"limit", row_list, {"limit", "query", "Rows of a page", false}, NULL, 1, FACTS_LIMIT_MAX, FACTS_LIMIT_DEFAULT},
-    {"offset", row_list, {"offset", "query", "Rows to pass over; not together with cursor", false}, NULL, 0, FACTS_OFFSET_MAX, 0},
-    {"cursor", row_list, {"cursor", "query", "next_cursor of the page before, with the same sort", false}, "{\"type\":\"string\"}", 0, 0, 0},
-    {"count", row_list, {"count", "query", "exact: count a list that is not counted otherwise", false}, "{\"type\":\"string\",\"enum\":[\"exact\"]}", 0, 0, 0},
-    {"if_none_match", row_etag, {"If-None-Match", "header", "ETag values, or *: 304 when the resource is still that", false}, "{\"type\":\"string\"}", 0, 0, 0},
-    {"if_match", row_if_match, {"If-Match", "header", "The ETag as it was received, or *: 412 when the resource has changed", false}, "{\"type\":\"string\"}", 0, 0, 0},
-    {"if_match_needed", row_if_match_needed, {"If-Match", "header", "The ETag as it was received, or *: 412 when the resource has changed", true}, "{\"type\":\"string\"}", 0, 0, 0},
-    {"idempotency_key", row_key, {"Idempotency-Key", "header", "Makes repeating the request safe: the first answer is given again", false}, KEY_SCHEMA, 0, 0, 0},
-    {"idempotency_key_needed", row_key_needed, {"Idempotency-Key", "header", "Makes repeating the request safe: the first answer is given again", true}, KEY_SCHEMA, 0, 0, 0},
+    {"limit",
+     row_list,
+     {"limit", "query", "Rows of a page", false},
+     NULL,
+     1,
+     FACTS_LIMIT_MAX,
+     FACTS_LIMIT_DEFAULT},
+    {"offset",
+     row_list,
+     {"offset", "query", "Rows to pass over; not together with cursor", false},
+     NULL,
+     0,
+     FACTS_OFFSET_MAX,
+     0},
+    {"cursor",
+     row_list,
+     {"cursor", "query", "next_cursor of the page before, with the same sort", false},
+     "{\"type\":\"string\"}",
+     0,
+     0,
+     0},
+    {"count",
+     row_list,
+     {"count", "query", "exact: count a list that is not counted otherwise", false},
+     "{\"type\":\"string\",\"enum\":[\"exact\"]}",
+     0,
+     0,
+     0},
+    {"if_none_match",
+     row_etag,
+     {"If-None-Match", "header", "ETag values, or *: 304 when the resource is still that", false},
+     "{\"type\":\"string\"}",
+     0,
+     0,
+     0},
+    {"if_match",
+     row_if_match,
+     {"If-Match", "header", "The ETag as it was received, or *: 412 when the resource has changed",
+      false},
+     "{\"type\":\"string\"}",
+     0,
+     0,
+     0},
+    {"if_match_needed",
+     row_if_match_needed,
+     {"If-Match", "header", "The ETag as it was received, or *: 412 when the resource has changed",
+      true},
+     "{\"type\":\"string\"}",
+     0,
+     0,
+     0},
+    {"idempotency_key",
+     row_key,
+     {"Idempotency-Key", "header",
+      "Makes repeating the request safe: the first answer is given again", false},
+     KEY_SCHEMA,
+     0,
+     0,
+     0},
+    {"idempotency_key_needed",
+     row_key_needed,
+     {"Idempotency-Key", "header",
+      "Makes repeating the request safe: the first answer is given again", true},
+     KEY_SCHEMA,
+     0,
+     0,
+     0},
 };
 
 static void
@@ -912,12 +979,15 @@ struct header {
 };
 
 static const struct header shared_headers[] = {
-    {"x-request-id", row_any, "string", "The client's own identifier of the request, or one made for it"},
+    {"x-request-id", row_any, "string",
+     "The client's own identifier of the request, or one made for it"},
     {"x-rate-limit-limit", row_limited, "integer", "Requests that pass in a window"},
     {"x-rate-limit-remaining", row_limited, "integer", "What is left of them"},
     {"x-rate-limit-reset", row_limited, "integer", "When the window ends, in seconds since 1970"},
-    {"RateLimit", row_limited, "string", "draft-ietf-httpapi-ratelimit-headers: class, r remaining, t seconds to go"},
-    {"RateLimit-Policy", row_limited, "string", "draft-ietf-httpapi-ratelimit-headers: class, q requests in w seconds"},
+    {"RateLimit", row_limited, "string",
+     "draft-ietf-httpapi-ratelimit-headers: class, r remaining, t seconds to go"},
+    {"RateLimit-Policy", row_limited, "string",
+     "draft-ietf-httpapi-ratelimit-headers: class, q requests in w seconds"},
     {"Retry-After", row_any, "integer", "Seconds to wait"},
     {"WWW-Authenticate", row_any, "string", "RFC 9110: the scheme that is asked for"},
     {"ETag", facts_versioned, "string", "The version, for If-Match and If-None-Match"},
@@ -926,7 +996,8 @@ static const struct header shared_headers[] = {
     {"Link", row_list, "string", "RFC 8288: first, prev, next and last where they are known"},
     {"Location", row_location, "string", "Where what was made is found"},
     {"Idempotency-Key", facts_idempotent, "string", "The key, as it was sent"},
-    {"Idempotency-Replayed", facts_idempotent, "string", "1 when this is the answer to an earlier request"},
+    {"Idempotency-Replayed", facts_idempotent, "string",
+     "1 when this is the answer to an earlier request"},
     {"Deprecation", row_gone, "string", "RFC 9745"},
     {"Sunset", row_gone, "string", "RFC 8594: when it goes"},
 };
@@ -992,7 +1063,8 @@ components_security(struct buf *b)
     json_close(b, '}');
 }
 
-/* --- the document ---------------------------------------------------------------------------------- */
+/* --- the document
+ * ---------------------------------------------------------------------------------- */
 
 static void
 document_info(struct buf *b)

@@ -26,13 +26,13 @@ void facts_common_errors(struct err_set *ret_set);
 enum facts_body { FACTS_NO_BODY, FACTS_JSON, FACTS_JSON_OPTIONAL, FACTS_CSV };
 enum facts_body facts_body(const struct endpoint *e);
 
-bool facts_safe(const struct endpoint *e);             /* GET */
-int facts_status(const struct endpoint *e);            /* of success */
-int facts_status_also(const struct endpoint *e);       /* another with the same data, or 0 */
-bool facts_csrf(const struct endpoint *e);             /* under a cookie x-csrf-token is needed */
-bool facts_idempotent(const struct endpoint *e);       /* Idempotency-Key is honoured */
-bool facts_if_match(const struct endpoint *e);         /* a statement compares the version */
-bool facts_versioned(const struct endpoint *e);        /* answers carry ETag and Last-Modified */
+bool facts_safe(const struct endpoint *e);       /* GET */
+int facts_status(const struct endpoint *e);      /* of success */
+int facts_status_also(const struct endpoint *e); /* another with the same data, or 0 */
+bool facts_csrf(const struct endpoint *e);       /* under a cookie x-csrf-token is needed */
+bool facts_idempotent(const struct endpoint *e); /* Idempotency-Key is honoured */
+bool facts_if_match(const struct endpoint *e);   /* a statement compares the version */
+bool facts_versioned(const struct endpoint *e);  /* answers carry ETag and Last-Modified */
 const struct pg_stmt *facts_list(const struct endpoint *e); /* the list's statement, or NULL */
 /* The statement whose columns the data are, or NULL. */
 const struct pg_stmt *facts_columns(const struct endpoint *e);

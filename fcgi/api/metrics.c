@@ -23,6 +23,7 @@ enum {
     G_DATABASE_RECONNECTS,
     G_REPLAYS,
     G_WORKERS_STARTED,
+    G_WORKERS_RESTARTED,
     G_WORKERS_SIGNALLED,
     G_COUNT
 };
@@ -209,10 +210,12 @@ metric_database(struct api *api, bool up, bool again)
 }
 
 void
-metric_worker(struct api *api, bool started, bool signalled)
+metric_worker(struct api *api, int started, bool signalled)
 {
-    if (started)
+    if (started > 0)
         shm_count(api->shm, G_WORKERS_STARTED, 1);
+    if (started > 1)
+        shm_count(api->shm, G_WORKERS_RESTARTED, 1);
     if (signalled)
         shm_count(api->shm, G_WORKERS_SIGNALLED, 1);
 }
@@ -362,6 +365,8 @@ metrics_write(const struct api *api, struct buf *out)
     seconds(out, shm_counter(api->shm, G_DATABASE_US));
     single(out, api, G_REPLAYS, "idempotent_replays_total", "counter", "Answers given again for a key.");
     single(out, api, G_WORKERS_STARTED, "worker_starts_total", "counter", "Workers started.");
+    single(out, api, G_WORKERS_RESTARTED, "worker_restarts_total", "counter",
+           "Workers started in place of one that ended.");
     single(out, api, G_WORKERS_SIGNALLED, "worker_kills_total", "counter", "Workers ended by a signal.");
     write_routes(out, api);
     write_statements(out, api);

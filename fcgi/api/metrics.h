@@ -25,7 +25,8 @@ void metric_auth_failure(struct api *api, err e);
 void metric_replay(struct api *api);
 void metric_statement(struct api *api, const struct pg_stmt *stmt, int64_t us, bool failed);
 void metric_database(struct api *api, bool up, bool again);
-void metric_worker(struct api *api, bool started, bool signalled);
+/* `started`: 1 a new worker, 2 one in place of another, 0 none. */
+void metric_worker(struct api *api, int started, bool signalled);
 
 int64_t metrics_in_flight(const struct api *api);
 int64_t metrics_connections(const struct api *api);

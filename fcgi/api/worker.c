@@ -87,7 +87,7 @@ api_reload(void *ctx)
 void
 api_worker_event(int started, int signalled)
 {
-    metric_worker(&api, started > 0, signalled > 0);
+    metric_worker(&api, started, signalled > 0);
 }
 
 /* --- observers ----------------------------------------------------------------------------------- */

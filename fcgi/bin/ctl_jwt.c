@@ -284,7 +284,7 @@ rotate_keys(struct arena *a, const struct ctl_options *o)
     printf("%.*s\n", TEXT_ARG(keyset));
     fprintf(stderr,
             "New active key: %.*s. Set JWT_KEYSET to the printed text, JWT_ACTIVE_KEY_ID to "
-            "that name, and restart.\n",
+            "that name, and send each pool SIGHUP.\n",
             TEXT_ARG(kid));
     return 0;
 }

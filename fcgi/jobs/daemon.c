@@ -163,24 +163,32 @@ run_kind(struct daemon *d, size_t index)
                   LOG_Z("code", err_info(e)->code), LOG_INT("us", clock_us() - started));
 }
 
+/* The lock went with its connection: nothing may run before it is ours again. */
+static void
+lead_no_more(struct daemon *d)
+{
+    d->leading = false;
+    d->lead_ms = clock_ms() + AWAY_PERIOD_MS;
+    log_event(LOG_L_WARN, "no longer leading: the database connection was lost",
+              LOG_BOOL("leading", false));
+    sd_notify(0, "STATUS=Waiting for the database");
+}
+
 static void
 step(struct daemon *d, int64_t now)
 {
-    if (d->leading && !pg_is_up(d->jobs.pg)) {
-        /* The lock went with its connection: nothing may run before it is ours again. */
-        d->leading = false;
-        d->lead_ms = now + AWAY_PERIOD_MS;
-        log_event(LOG_L_WARN, "no longer leading: the database connection was lost",
-                  LOG_BOOL("leading", false));
-    }
+    size_t due;
+
     if (!d->leading) {
         if (now >= d->lead_ms)
             lead(d);
         return;
     }
-    size_t due = schedule_due(&d->schedule, now);
+    due = schedule_due(&d->schedule, now);
     if (due != SCHEDULE_NONE)
         run_kind(d, due);
+    if (!pg_is_up(d->jobs.pg))
+        lead_no_more(d);
 }
 
 /* --- the loop ------------------------------------------------------------------------------ */

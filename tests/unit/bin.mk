@@ -7,3 +7,6 @@ tests_unit_test_master_SOURCES = tests/unit/test_master.c $(master_test_sources)
 tests_unit_test_master_LDADD = $(master_test_libs)
 tests_unit_test_listener_SOURCES = tests/unit/test_listener.c $(master_test_sources)
 tests_unit_test_listener_LDADD = $(master_test_libs)
+
+TESTS += tests/unit/test_programs
+EXTRA_DIST += tests/unit/test_programs

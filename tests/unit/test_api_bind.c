@@ -60,9 +60,15 @@ static const struct pg_filter filters[] = {
 };
 static const struct pg_sort sorts[] = {{"created_at", "x.created_at", PG_TIME, "created_at"},
                                        {"name", "x.name", PG_TEXT, "name"}};
-static const struct pg_stmt list_stmt = {.name = "list", .text = "", .kind = STMT_LIST,
-                                         .columns = columns, .ncolumns = 3, .filters = filters,
-                                         .nfilters = 6, .sorts = sorts, .nsorts = 2,
+static const struct pg_stmt list_stmt = {.name = "list",
+                                         .text = "",
+                                         .kind = STMT_LIST,
+                                         .columns = columns,
+                                         .ncolumns = 3,
+                                         .filters = filters,
+                                         .nfilters = 6,
+                                         .sorts = sorts,
+                                         .nsorts = 2,
                                          .key = "x.id"};
 static const struct pg_param params[] = {
     {.name = "new_id", .type = PG_UUID},
@@ -73,11 +79,12 @@ static const struct pg_param params[] = {
     {.name = "n", .type = PG_INT4, .nullable = true},
     {.name = "if_match", .type = PG_INT8, .nullable = true},
 };
-static const struct pg_stmt write_stmt = {.name = "write", .text = "", .kind = STMT_WRITE,
-                                          .params = params, .nparams = 7};
+static const struct pg_stmt write_stmt = {
+    .name = "write", .text = "", .kind = STMT_WRITE, .params = params, .nparams = 7};
 
-#define ROW(method_, path_, id_) .method = METHOD_##method_, .path = (path_), .id = (id_), \
-    .auth = AUTH_USER, .grant = GRANT_EVERYONE, .since = "0.1.0", .doc = "Do it."
+#define ROW(method_, path_, id_)                                                 \
+    .method = METHOD_##method_, .path = (path_), .id = (id_), .auth = AUTH_USER, \
+    .grant = GRANT_EVERYONE, .since = "0.1.0", .doc = "Do it."
 
 static const struct endpoint rows[] = {
     {ROW(PUT, "/things/{thing_id}", "put"), .in = SHAPE(things, things_fields), .sql = &write_stmt},
@@ -92,7 +99,8 @@ static const struct domain domain = {"things", "Things", rows, sizeof rows / siz
 const struct domain *const app_domains[] = {&domain};
 const size_t app_domain_count = 1;
 
-/* --- one request ----------------------------------------------------------------------------------- */
+/* --- one request
+ * ----------------------------------------------------------------------------------- */
 
 #define ID "0192f0c1-2d3e-7abc-8def-0123456789ab"
 
@@ -160,11 +168,21 @@ bind_cases(const struct bind_case *cases, size_t count)
 }
 
 #define CASES(table) bind_cases((table), sizeof(table) / sizeof(table)[0])
-#define BODY(json) {"put", NULL, NULL, json}
-#define TITLED(member) {"put", NULL, NULL, "{\"title\":\"x\"," member "}"}
-#define LIST(query) {"list", NULL, query, NULL}
+#define BODY(json)              \
+    {                           \
+        "put", NULL, NULL, json \
+    }
+#define TITLED(member)                                    \
+    {                                                     \
+        "put", NULL, NULL, "{\"title\":\"x\"," member "}" \
+    }
+#define LIST(query)               \
+    {                             \
+        "list", NULL, query, NULL \
+    }
 
-/* --- bodies ---------------------------------------------------------------------------------------- */
+/* --- bodies
+ * ---------------------------------------------------------------------------------------- */
 
 static const struct bind_case body_cases[] = {
     {BODY("{\"title\":\"x\"}"), E_OK, NULL},
@@ -260,7 +278,8 @@ bodies_paths_and_queries(void)
     CASES(other_cases);
 }
 
-/* --- lists ----------------------------------------------------------------------------------------- */
+/* --- lists
+ * ----------------------------------------------------------------------------------------- */
 
 static const struct bind_case list_cases[] = {
     {LIST(""), E_OK, NULL},
@@ -368,7 +387,8 @@ filters_as_documented(void)
     }
 }
 
-/* --- values ---------------------------------------------------------------------------------------- */
+/* --- values
+ * ---------------------------------------------------------------------------------------- */
 
 static void
 values_are_bound(void)
@@ -396,7 +416,8 @@ values_reach_the_statement(void)
 {
     const struct pg_value *v;
 
-    CU_ASSERT_EQUAL(bind((struct sent){"put", NULL, NULL, "{\"title\":\"x\",\"note\":null}"}), E_OK);
+    CU_ASSERT_EQUAL(bind((struct sent){"put", NULL, NULL, "{\"title\":\"x\",\"note\":null}"}),
+                    E_OK);
     request.new_id = uuid_v7();
     v = bind_values(&request, &write_stmt, request.route->sql_source);
     CU_ASSERT_EQUAL(v[0].len, 16);
@@ -408,7 +429,6 @@ values_reach_the_statement(void)
     CU_ASSERT_EQUAL(v[4].len, 2);
     CU_ASSERT_PTR_NULL(v[5].p);
     CU_ASSERT_PTR_NULL(v[6].p);
-    request.if_match = 7;
     CU_ASSERT_EQUAL(bind((struct sent){"put", NULL, NULL, "{\"title\":\"x\",\"n\":4}"}), E_OK);
     request.if_match = 7;
     v = bind_values(&request, &write_stmt, request.route->sql_source);
@@ -435,10 +455,9 @@ main(void)
     FILE *sink = fopen("/dev/null", "w");
     int status;
 
-    /* The row without fields has nothing for its statement; nothing is made of it here. */
-    if (sink == NULL)
+    /* The optional row lacks fields of its statement; nothing is made of it here. */
+    if (sink == NULL || routes_build(sink) != 1)
         return EXIT_FAILURE;
-    routes_build(sink);
     fclose(sink);
     arena = arena_new((size_t)16 << 20);
     status = unit_main("api bind", cases);

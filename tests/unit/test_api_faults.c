@@ -49,9 +49,11 @@ static const err good_fails[] = {E_CONFLICT, E_IN_USE, E_OK};
 
 static const struct pg_column id_columns[] = {{.name = "id", .type = PG_UUID},
                                               {.name = "created_at", .type = PG_TIME}};
-static const struct pg_column name_columns[] = {{.name = "name", .type = PG_TEXT, .nullable = true}};
+static const struct pg_column name_columns[] = {
+    {.name = "name", .type = PG_TEXT, .nullable = true}};
 static const struct pg_param title_params[] = {{.name = "title", .type = PG_TEXT}};
-static const struct pg_param number_params[] = {{.name = "title", .type = PG_INT8, .nullable = true}};
+static const struct pg_param number_params[] = {
+    {.name = "title", .type = PG_INT8, .nullable = true}};
 static const struct pg_param lost_params[] = {{.name = "nowhere", .type = PG_TEXT}};
 static const struct pg_param match_params[] = {{.name = "if_match", .type = PG_INT8}};
 static const struct pg_filter time_filters[] = {
@@ -72,14 +74,28 @@ static const struct pg_stmt lost_stmt = {
     .name = "lost", .text = "", .kind = STMT_WRITE, .params = lost_params, .nparams = 1};
 static const struct pg_stmt match_stmt = {
     .name = "matched", .text = "", .kind = STMT_WRITE, .params = match_params, .nparams = 1};
-static const struct pg_stmt list_stmt = {
-    .name = "list", .text = "", .kind = STMT_LIST, .columns = id_columns, .ncolumns = 2,
-    .filters = time_filters, .nfilters = 1, .sorts = time_sorts, .nsorts = 1, .key = "x.id"};
+static const struct pg_stmt list_stmt = {.name = "list",
+                                         .text = "",
+                                         .kind = STMT_LIST,
+                                         .columns = id_columns,
+                                         .ncolumns = 2,
+                                         .filters = time_filters,
+                                         .nfilters = 1,
+                                         .sorts = time_sorts,
+                                         .nsorts = 1,
+                                         .key = "x.id"};
 static const struct pg_stmt bare_list_stmt = {
     .name = "bare", .text = "", .kind = STMT_LIST, .columns = id_columns, .ncolumns = 2};
-static const struct pg_stmt name_list_stmt = {
-    .name = "named", .text = "", .kind = STMT_LIST, .columns = name_columns, .ncolumns = 1,
-    .filters = sort_filters, .nfilters = 2, .sorts = name_sorts, .nsorts = 1, .key = "x.id"};
+static const struct pg_stmt name_list_stmt = {.name = "named",
+                                              .text = "",
+                                              .kind = STMT_LIST,
+                                              .columns = name_columns,
+                                              .ncolumns = 1,
+                                              .filters = sort_filters,
+                                              .nfilters = 2,
+                                              .sorts = name_sorts,
+                                              .nsorts = 1,
+                                              .key = "x.id"};
 
 static err
 run_nothing(struct req *r, const void *in)
@@ -89,7 +105,8 @@ run_nothing(struct req *r, const void *in)
     return E_OK;
 }
 
-/* --- whole rows ------------------------------------------------------------------------------------ */
+/* --- whole rows
+ * ------------------------------------------------------------------------------------ */
 
 /* Each case takes a good row of a method and spoils it. */
 struct row_case {
@@ -98,10 +115,10 @@ struct row_case {
     const char *want; /* part of the fault; NULL: there is none */
 };
 
-#define SPOIL(name, ...)                                                                           \
-    static void spoil_##name(struct endpoint *e)                                                   \
-    {                                                                                              \
-        __VA_ARGS__;                                                                               \
+#define SPOIL(name, ...)                         \
+    static void spoil_##name(struct endpoint *e) \
+    {                                            \
+        __VA_ARGS__;                             \
     }
 
 SPOIL(nothing, (void)e)
@@ -278,7 +295,8 @@ static const struct row_case row_cases[] = {
 };
 #define ROWS (sizeof row_cases / sizeof row_cases[0])
 
-/* --- single fields --------------------------------------------------------------------------------- */
+/* --- single fields
+ * --------------------------------------------------------------------------------- */
 
 struct field_case {
     struct field field;
@@ -318,7 +336,8 @@ static const struct field_case field_cases[] = {
 };
 #define FIELDS (sizeof field_cases / sizeof field_cases[0])
 
-/* --- put together ---------------------------------------------------------------------------------- */
+/* --- put together
+ * ---------------------------------------------------------------------------------- */
 
 static struct endpoint rows[ROWS];
 static struct endpoint field_rows[FIELDS];

@@ -44,7 +44,8 @@ refs_check(struct json_object *root, struct json_object *o)
         for (size_t i = 0; i < json_object_array_length(o); i++)
             n += refs_check(root, json_object_array_get_idx(o, i));
     } else if (json_object_is_type(o, json_type_object)) {
-        json_object_object_foreach(o, name, value) {
+        json_object_object_foreach(o, name, value)
+        {
             if (strcmp(name, "$ref") == 0) {
                 CU_ASSERT(ref_resolves(root, json_object_get_string(value)));
                 n++;
@@ -73,9 +74,11 @@ openapi(void)
 static struct json_object *
 openapi_operation(struct json_object *root, const char *id)
 {
-    json_object_object_foreach(at(root, "paths"), path, methods) {
+    json_object_object_foreach(at(root, "paths"), path, methods)
+    {
         (void)path;
-        json_object_object_foreach(methods, method, operation) {
+        json_object_object_foreach(methods, method, operation)
+        {
             (void)method;
             if (strcmp(json_object_get_string(at(operation, "operationId")), id) == 0)
                 return operation;
@@ -90,7 +93,8 @@ openapi_has_every_row(void)
     struct json_object *root = openapi();
     size_t operations = 0;
 
-    json_object_object_foreach(at(root, "paths"), path, methods) {
+    json_object_object_foreach(at(root, "paths"), path, methods)
+    {
         CU_ASSERT_EQUAL(path[0], '/');
         operations += (size_t)json_object_object_length(methods);
     }
@@ -104,8 +108,7 @@ openapi_has_every_row(void)
 static bool
 openapi_answers(struct json_object *root, const char *id, const char *status, const char *code)
 {
-    struct json_object *response =
-        at(at(openapi_operation(root, id), "responses"), status);
+    struct json_object *response = at(at(openapi_operation(root, id), "responses"), status);
     const char *text = response == NULL ? NULL : json_object_to_json_string(response);
     char ref[128], word[128];
 

@@ -1,0 +1,259 @@
+"""The background daemon of a running instance, and lecternctl where it needs a database."""
+import contextlib
+import datetime
+import json
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+
+import psycopg2
+import pytest
+
+from conftest import TREE
+
+PASSWORD = "correct horse battery 9\n"
+
+
+class Place:
+    """The directory that deploy/up made."""
+
+    def __init__(self, directory):
+        self.dir = pathlib.Path(directory)
+        self.bin = self.dir / "root" / "usr" / "bin"
+        self.config = self.dir / "lectern.env"
+        self.log = self.dir / "log" / "jobs.log"
+
+    def pid(self):
+        return int((self.dir / "state" / "jobs.pid").read_text().split()[0])
+
+    def superuser(self):
+        """libpq's environment of the superuser"""
+        return {"PGHOST": os.path.realpath(self.dir / "run"), "PGUSER": "postgres",
+                "PGPORT": (self.dir / "state" / "port-database").read_text().strip(),
+                "PGPASSWORD": (self.dir / "secrets" / "db-superuser").read_text().strip()}
+
+    def ctl(self, *args, stdin=PASSWORD, **env):
+        base = {"PATH": os.environ["PATH"], "LANG": "C.UTF-8"}
+        return subprocess.run([str(self.bin / "lecternctl"), *args, "--config", str(self.config)],
+                              input=stdin, env={**base, **env}, capture_output=True, text=True,
+                              timeout=120, check=False)
+
+
+@pytest.fixture(scope="module")
+def place(instance):
+    found = Place(pathlib.Path(os.environ.get(
+        "LECTERN_INSTANCE", TREE / ".lectern" / "instance.json")).resolve().parent)
+    wanted = [found.bin / "lectern-jobs", found.config, found.dir / "secrets" / "db-superuser"]
+    if not all(os.access(path, os.R_OK) for path in wanted):
+        pytest.skip(f"{found.dir} is not a directory of deploy/up, or not ours to read")
+    return found
+
+
+@pytest.fixture
+def root(place, instance):
+    """The superuser's connection, each statement by itself."""
+    env = place.superuser()
+    name = psycopg2.extensions.parse_dsn(instance["database_url"])["dbname"]
+    connection = psycopg2.connect(host=env["PGHOST"], port=env["PGPORT"], user=env["PGUSER"],
+                                  password=env["PGPASSWORD"], dbname=name, connect_timeout=10)
+    connection.autocommit = True
+    with connection.cursor() as cursor:
+        yield cursor
+    connection.close()
+
+
+class Daemon:
+    """A lectern-jobs beside the instance's own, and what it tells its service manager."""
+
+    def __init__(self, place, directory):
+        path = os.path.join(directory, "notify")
+        self.notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.notify.bind(path)
+        self.log = pathlib.Path(directory) / "log"
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [str(place.bin / "lectern-jobs"), "--config", str(place.config)], stderr=log,
+                stdin=subprocess.DEVNULL, env={"PATH": os.environ["PATH"], "NOTIFY_SOCKET": path})
+
+    def told(self, text, seconds=5):
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
+            self.notify.settimeout(left)
+            with contextlib.suppress(socket.timeout):
+                if text in self.notify.recv(1024).decode():
+                    return True
+        return False
+
+    def lines(self, **wanted):
+        found = [json.loads(line) for line in self.log.read_text().splitlines()]
+        return [line for line in found if wanted.items() <= line.items()]
+
+    def stop(self):
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(30)
+
+
+@pytest.fixture
+def second(place):
+    with tempfile.TemporaryDirectory(prefix="lectern-jobs.", dir="/tmp") as directory:
+        daemon = Daemon(place, directory)
+        yield daemon
+        if daemon.process.poll() is None:
+            daemon.process.kill()
+            daemon.process.wait()
+        daemon.notify.close()
+
+
+def leaders(cursor):
+    cursor.execute("select a.pid from pg_locks l join pg_stat_activity a using (pid)"
+                   " where l.locktype = 'advisory' and a.application_name = 'lectern-jobs'"
+                   " and l.granted and a.datname = current_database()")
+    return [pid for (pid,) in cursor.fetchall()]
+
+
+def await_true(question, seconds=5):
+    until = time.monotonic() + seconds
+    while not (answer := question()) and time.monotonic() < until:
+        time.sleep(0.05)
+    return answer
+
+
+# --- the daemon ----------------------------------------------------------------------------------
+
+def test_events_have_partitions_for_months_to_come(db):
+    with db.cursor() as cursor:
+        cursor.execute("select c.relname from pg_inherits i join pg_class c on c.oid = i.inhrelid"
+                       " where i.inhparent = 'app.events'::regclass")
+        there = {name for (name,) in cursor.fetchall()}
+    now = datetime.datetime.now(datetime.timezone.utc)
+    months = [now.year * 12 + now.month - 1 + ahead for ahead in range(4)]
+    assert {f"events_{m // 12:04}{m % 12 + 1:02}" for m in months} <= there
+
+
+def test_it_logs_each_run(place):
+    lines = [json.loads(line) for line in place.log.read_text().splitlines()
+             if line.startswith("{")]
+    for kind in ("partitions", "purge"):
+        runs = [line for line in lines
+                if line.get("kind") == kind and line["message"] == "job done"]
+        assert runs, f"no run of {kind}"
+        assert all(isinstance(r["rows"], int) and r["rows"] >= 0 and r["us"] > 0 for r in runs)
+
+
+def test_another_one_stands_by_and_leaves_when_told(second, root):
+    assert await_true(lambda: leaders(root), 75)
+    assert second.told("STATUS=Standing by")
+    assert len(leaders(root)) == 1
+    begun = time.monotonic()
+    assert second.stop() == 0
+    assert time.monotonic() - begun < 5
+    assert not second.lines(message="leading") and not second.lines(message="job done")
+
+
+def test_another_one_takes_over_and_cleans_up(place, second, root):
+    assert await_true(lambda: leaders(root), 75)
+    assert second.told("STATUS=Standing by")
+    first = place.pid()
+    root.execute("insert into app.idempotency_keys"
+                 " (org_id, user_id, key, route, digest, created_at, expires_at)"
+                 " select u.org_id, u.id, 'stale-' || n, 'POST /x', sha256('x'),"
+                 "        now() - interval '2 days', now() - interval '1 day'"
+                 " from generate_series(1, 2345) n,"
+                 "      (select id, org_id from app.users order by id limit 1) u")
+    for pid in leaders(root):
+        root.execute("select pg_terminate_backend(%s)", (pid,))
+    assert second.told("STATUS=Leading", 15)
+    assert await_true(lambda: second.lines(kind="purge"))
+    # Full batches follow each other at once.
+    await_true(lambda: sum(r["rows"] for r in second.lines(kind="purge")) >= 2345)
+    rows = [r["rows"] for r in second.lines(kind="purge", message="job done")]
+    assert sum(rows) >= 2345 and len(rows) >= 3 and rows[-1] < 1000
+    assert [r["rows"] for r in second.lines(kind="partitions")] == [0]
+    root.execute("select count(*) from app.idempotency_keys where key like 'stale-%'")
+    assert root.fetchone() == (0,)
+    assert len(leaders(root)) == 1
+    assert second.stop() == 0
+    assert place.pid() == first and os.path.exists(f"/proc/{first}"), "the first one has ended"
+    # It finds out by its next run that its connection is gone, and leads again.
+    assert await_true(lambda: leaders(root), 75)
+
+
+# --- lecternctl ----------------------------------------------------------------------------------
+
+def test_audit_verify_finds_what_was_changed(place, root, sign_in, accounts):
+    sign_in(accounts("teacher"))
+    done = place.ctl("audit", "verify")
+    assert (done.returncode, done.stdout) == (0, "The audit log is whole.\n"), done.stderr
+    root.execute("select chain, seq, action from app.audit_logs"
+                 " order by created_at desc, seq desc limit 1")
+    chain, seq, action = root.fetchone()
+
+    def write(value):
+        root.execute("begin; set local session_replication_role = replica;"
+                     " update app.audit_logs set action = %s where chain = %s and seq = %s; commit",
+                     (value, chain, seq))
+    write(action + "x")
+    try:
+        done = place.ctl("audit", "verify")
+    finally:
+        write(action)
+    assert done.returncode == 1
+    assert done.stdout == f"chain {chain} seq {seq}: edited\n1 problem in the audit log.\n"
+    assert place.ctl("audit", "verify").returncode == 0
+
+
+def test_audit_verify_without_database_or_rights(place, instance):
+    away = place.ctl("audit", "verify", JOBS_DATABASE_URL="postgresql://x@/x?host=/nonexistent")
+    assert away.returncode == 69 and away.stdout == "" and "cannot be reached" in away.stderr
+    app = place.ctl("audit", "verify", JOBS_DATABASE_URL=instance["database_url"])
+    assert app.returncode == 70 and app.stdout == "" and "forbidden" in app.stderr
+
+
+def test_seed_gives_the_script_its_variables(place, tmp_path):
+    script = tmp_path / "script.sql"
+    script.write_text("select :'password_hash' like '$argon2id$v=19$%' as hashed,"
+                      " :scale + 1 as more, current_user as who \\gset\n"
+                      "\\echo :hashed :more :who\n")
+    secret = tmp_path / "password"
+    secret.write_text(PASSWORD)
+    env = {**place.superuser(), "PGDATABASE": "postgres"}
+    for options in ((), ("--password-file", str(secret)), ("--database", "dbname=template1")):
+        done = place.ctl("seed", "--scale", "7", "--script", str(script), *options, **env)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.splitlines()[0] == "t 8 postgres"
+        assert PASSWORD.strip() not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("options, stdin, status", [
+    ((), PASSWORD, 64),
+    (("--scale", "0"), PASSWORD, 64),
+    (("--scale", "1000"), PASSWORD, 64),
+    (("--scale", "1; drop"), PASSWORD, 64),
+    (("--scale", "1", "more"), PASSWORD, 64),
+    (("--scale", "1", "--kid", "k"), PASSWORD, 64),
+    (("--scale", "1"), "short\n", 65),
+    (("--scale", "1"), "", 65),
+    (("--scale", "1", "--password-file", "/nonexistent"), "", 66),
+    (("--scale", "1", "--script", "/nonexistent"), PASSWORD, 66),
+    (("--scale", "1", "--database", "host=/nonexistent"), PASSWORD, 69),
+])
+def test_seed_refuses(place, tmp_path, options, stdin, status):
+    script = tmp_path / "script.sql"
+    script.write_text("\\echo ran\n")
+    if "--script" not in options:
+        options = ("--script", str(script), *options)
+    done = place.ctl("seed", *options, stdin=stdin, PGHOST="/nonexistent")
+    assert done.returncode == status, done.stderr
+    assert "ran" not in done.stdout and done.stderr.startswith(("lecternctl: ", "psql: "))
+
+
+def test_seed_tells_of_a_failed_script(place, tmp_path):
+    script = tmp_path / "script.sql"
+    script.write_text("select 1/0;\n\\echo went on\n")
+    done = place.ctl("seed", "--scale", "1", "--script", str(script),
+                     **{**place.superuser(), "PGDATABASE": "postgres"})
+    assert done.returncode == 70 and "went on" not in done.stdout
