@@ -5,5 +5,12 @@ include tests/unit/shm.mk
 include tests/unit/auth.mk
 include tests/unit/api.mk
 include tests/unit/bin.mk
+include tests/unit/jobs.mk
 TESTS += $(check_PROGRAMS)
 endif
+
+# Prepares every statement on a migrated database: test_statements APP-CONNINFO JOBS-CONNINFO
+noinst_PROGRAMS += tests/db/test_statements
+tests_db_test_statements_SOURCES = tests/db/test_statements.c
+tests_db_test_statements_LDADD = fcgi/libjobs.a $(lectern_api_LDADD)
+EXTRA_DIST += tests

@@ -100,6 +100,14 @@ ports_choose() { # port asked for, or nothing
     DB_PORT=$(port_choose database 15432 $database)
 }
 
+# Someone else may have taken a port since it was chosen: two instances come up at a time.
+ports_confirm() { # port asked for, or nothing
+    process_of nginx >/dev/null && return 0
+    port_taken "$HTTPS_PORT" || port_taken "$HTTP_PORT" || return 0
+    ports_choose "$1"
+    settings_write
+}
+
 # --- secrets ---------------------------------------------------------------------------------
 
 secret_make() { # NAME BYTES

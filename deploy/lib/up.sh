@@ -30,8 +30,8 @@ instance_up() {
     build_at "$INST/build" "${BUILD_OPTIONS[@]}"
     build_install
     secrets_make
-    ports_choose "${2:-}"
     database_init
+    ports_choose "${2:-}"
     database_start
     database_environment
     database_roles
@@ -43,6 +43,7 @@ instance_up() {
     database_seed
     certificate_make
     web_make
+    ports_confirm "${2:-}"
     services_start
     edge_start
     services_wait

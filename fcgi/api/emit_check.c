@@ -37,8 +37,7 @@ fault(struct check *c, const char *format, ...)
     fputc('\n', c->out);
 }
 
-/* --- words
- * ----------------------------------------------------------------------------------------- */
+/* --- words -------------------------------------------------------------------------------- */
 
 static bool
 all_of(const char *z, const char *set)
@@ -148,16 +147,22 @@ static void
 check_path(struct check *c)
 {
     const char *path = c->e->path;
-    size_t opened = 0;
 
     if (path == NULL || path[0] != '/' || !all_of(path, LOWER DIGIT "/._{}-") ||
         ends_with(path, "/"))
         fault(c, "the path is not made of /, lower-case words and {parameters}");
     if (strlen(c->t->full) + 1 >= sizeof c->t->full)
         fault(c, "the path is too long");
+}
+
+static void
+check_segments(struct check *c)
+{
+    size_t opened = 0;
+
     for (const char *p = c->t->full; (p = strchr(p, '{')) != NULL; p++) {
         opened++;
-        if (p[-1] != '/' || (p[strcspn(p, "}/")] != '}'))
+        if (p[-1] != '/' || p[strcspn(p, "}/")] != '}')
             fault(c, "a parameter of the path is not a whole segment");
     }
     if (opened != c->t->nparams)
@@ -188,8 +193,7 @@ check_grant(struct check *c)
         fault(c, "a row that needs no user has GRANT_PUBLIC alone");
 }
 
-/* --- what it does
- * ---------------------------------------------------------------------------------- */
+/* --- what it does ------------------------------------------------------------------------- */
 
 static void
 check_work(struct check *c)
@@ -203,13 +207,22 @@ check_work(struct check *c)
     }
     if (e->sql != NULL && replies > 0)
         fault(c, "a row with sql answers with its columns: no reply, reply_sql or produces");
-    if (e->run != NULL && replies != 1 && !(replies == 0 && e->status == 204))
-        fault(c, "a run row has one of reply, reply_sql and produces, or status 204");
-    if (e->reply_list && e->reply == NULL)
-        fault(c, "reply_list is not for a row without reply");
-    if (e->run != NULL && e->status == 204 && replies > 0)
+    if (e->sql != NULL)
+        return;
+    if (e->status == 204 && replies > 0)
         fault(c, "status 204 has no reply");
-    if (e->produces != NULL && (strchr(e->produces, '/') == NULL || e->produces[0] == '/'))
+    else if (e->status != 204 && replies != 1)
+        fault(c, "a run row has one of reply, reply_sql and produces, or status 204");
+}
+
+static void
+check_produces(struct check *c)
+{
+    const char *type = c->e->produces;
+
+    if (c->e->reply_list && c->e->reply == NULL)
+        fault(c, "reply_list is not for a row without reply");
+    if (type != NULL && (strchr(type, '/') == NULL || type[0] == '/'))
         fault(c, "produces is not a media type");
 }
 
@@ -332,8 +345,7 @@ check_statements(struct check *c)
     check_params(c, e->probe);
 }
 
-/* --- lists
- * ----------------------------------------------------------------------------------------- */
+/* --- lists -------------------------------------------------------------------------------- */
 
 static void
 check_sorts(struct check *c, const struct pg_stmt *list)
@@ -403,30 +415,42 @@ check_list(struct check *c)
     check_house_filters(c, list);
 }
 
-/* --- fields
- * ---------------------------------------------------------------------------------------- */
+/* --- fields ------------------------------------------------------------------------------- */
 
-/* Bounds of texts, integers and lists; other kinds have none. */
+static void
+check_length(struct check *c, const struct field *f, int64_t max, int64_t limit)
+{
+    if (f->min < 0 || f->min > max)
+        fault(c, "field %s: min is over max", f->name);
+    if (max < 1 || max > limit)
+        fault(c, "field %s: max is out of reason", f->name);
+}
+
 static void
 check_bounds(struct check *c, const struct field *f)
 {
-    int64_t max = f->kind == FIELD_TEXT && f->max == 0 ? 255 : f->max;
-    bool list = f->kind == FIELD_TEXTS || f->kind == FIELD_UUIDS;
-
-    if (f->kind == FIELD_INT) {
+    switch (f->kind) {
+    case FIELD_INT:
         if (f->min >= f->max)
             fault(c, "field %s: an integer has min below max", f->name);
-        return;
-    }
-    if (f->kind != FIELD_TEXT && !list) {
+        break;
+    case FIELD_TEXT:
+        check_length(c, f, f->max == 0 ? 255 : f->max, TEXT_LIMIT);
+        break;
+    case FIELD_TEXTS:
+    case FIELD_UUIDS:
+        check_length(c, f, f->max, LIST_LIMIT);
+        break;
+    case FIELD_BOOL:
+    case FIELD_UUID:
+    case FIELD_TIME:
+    case FIELD_JSON:
+    case FIELD_OBJECT:
+    case FIELD_ITEMS:
         if (f->min != 0 || f->max != 0)
             fault(c, "field %s: this kind has no bounds", f->name);
-        return;
+        break;
     }
-    if (f->min < 0 || f->min > max)
-        fault(c, "field %s: min is over max", f->name);
-    if (max > (list ? LIST_LIMIT : TEXT_LIMIT) || (list && max < 1))
-        fault(c, "field %s: max is out of reason", f->name);
 }
 
 static void
@@ -483,25 +507,40 @@ check_secrecy(struct check *c, const struct field *f)
 }
 
 static void
-check_place(struct check *c, const struct field *f)
+check_path_field(struct check *c, const struct field *f)
 {
-    bool many = f->kind == FIELD_TEXTS || f->kind == FIELD_UUIDS || f->kind == FIELD_JSON;
     bool found = false;
 
-    if (f->kind < FIELD_TEXT || f->kind > FIELD_JSON)
-        fault(c, "field %s: this kind is for replies", f->name);
-    if (f->place != IN_BODY && (many || f->nullable))
-        fault(c, "field %s: paths and queries hold single values", f->name);
-    if (f->place == IN_BODY && (facts_safe(c->e) || c->e->body == BODY_CSV))
-        fault(c, "field %s: this row has no JSON body", f->name);
-    if (f->place == IN_BODY && f->required && c->e->body == BODY_JSON_OPTIONAL)
-        fault(c, "field %s is required in a body that is not", f->name);
     for (size_t i = 0; i < c->t->nparams; i++)
         found = found || strcmp(c->t->param_name[i], f->name) == 0;
     if (f->place == IN_PATH && !found)
         fault(c, "field %s is not in the path", f->name);
     if (f->place != IN_PATH && found)
         fault(c, "field %s has the name of a path parameter", f->name);
+}
+
+static bool
+field_single(const struct field *f)
+{
+    return f->kind != FIELD_TEXTS && f->kind != FIELD_UUIDS && f->kind != FIELD_JSON &&
+           !f->nullable;
+}
+
+static void
+check_place(struct check *c, const struct field *f)
+{
+    if (f->kind < FIELD_TEXT || f->kind > FIELD_JSON)
+        fault(c, "field %s: this kind is for replies", f->name);
+    check_path_field(c, f);
+    if (f->place != IN_BODY) {
+        if (!field_single(f))
+            fault(c, "field %s: paths and queries hold single values", f->name);
+        return;
+    }
+    if (facts_safe(c->e) || c->e->body == BODY_CSV)
+        fault(c, "field %s: this row has no JSON body", f->name);
+    if (f->required && c->e->body == BODY_JSON_OPTIONAL)
+        fault(c, "field %s is required in a body that is not", f->name);
 }
 
 static void
@@ -515,35 +554,48 @@ check_query_name(struct check *c, const struct field *f)
 }
 
 static void
+check_field(struct check *c, const struct field *f)
+{
+    if (!snake_case(f->name))
+        fault(c, "field %s is not snake_case", f->name);
+    if (f->doc == NULL || f->doc[0] == '\0')
+        fault(c, "field %s has no doc", f->name);
+    if (f->offset >= c->e->in->size)
+        fault(c, "field %s is not in its struct", f->name);
+    for (const struct field *other = c->e->in->fields; other < f; other++) {
+        if (strcmp(other->name, f->name) == 0)
+            fault(c, "field %s is declared twice", f->name);
+    }
+    check_bounds(c, f);
+    check_choices(c, f);
+    check_preset(c, f);
+    check_secrecy(c, f);
+    check_place(c, f);
+    check_query_name(c, f);
+}
+
+static void
 check_fields(struct check *c)
 {
     const struct shape *in = c->e->in;
 
-    if (c->e->body == BODY_JSON_OPTIONAL && facts_body(c->e) == FACTS_NO_BODY)
-        fault(c, "an optional body has fields");
-    if (c->e->body == BODY_CSV && (facts_safe(c->e) || c->e->run == NULL))
-        fault(c, "a CSV body is for a run row that changes something");
     if (in != NULL && in->count > FIELDS_MAX)
         fault(c, "more than %d fields", FIELDS_MAX);
-    for (size_t i = 0; in != NULL && i < in->count && i < FIELDS_MAX; i++) {
-        const struct field *f = &in->fields[i];
-        if (!snake_case(f->name))
-            fault(c, "field %s is not snake_case", f->name);
-        if (f->doc == NULL || f->doc[0] == '\0')
-            fault(c, "field %s has no doc", f->name);
-        if (f->offset >= in->size)
-            fault(c, "field %s is not in its struct", f->name);
-        for (size_t k = 0; k < i; k++) {
-            if (strcmp(in->fields[k].name, f->name) == 0)
-                fault(c, "field %s is declared twice", f->name);
-        }
-        check_bounds(c, f);
-        check_choices(c, f);
-        check_preset(c, f);
-        check_secrecy(c, f);
-        check_place(c, f);
-        check_query_name(c, f);
-    }
+    for (size_t i = 0; in != NULL && i < in->count && i < FIELDS_MAX; i++)
+        check_field(c, &in->fields[i]);
+}
+
+static void
+check_body(struct check *c)
+{
+    const struct endpoint *e = c->e;
+
+    if (e->body == BODY_JSON_OPTIONAL && facts_body(e) == FACTS_NO_BODY)
+        fault(c, "an optional body has fields");
+    if (e->body == BODY_CSV && (facts_safe(e) || e->run == NULL))
+        fault(c, "a CSV body is for a run row that changes something");
+    if (e->body_max < 0)
+        fault(c, "body_max is negative");
 }
 
 /* A shape may be nested; it never holds itself. */
@@ -574,8 +626,7 @@ check_replies(struct check *c)
     check_reply(c, c->e->reply);
 }
 
-/* --- what is kept of it
- * ---------------------------------------------------------------------------- */
+/* --- what is kept of it ------------------------------------------------------------------- */
 
 static bool
 names_id(const struct check *c, const char *name)
@@ -666,30 +717,41 @@ check_fails(struct check *c)
         fault(c, "a row with a refresh token fails with refresh_token_invalid");
 }
 
-/* --- the other columns
- * ----------------------------------------------------------------------------- */
+/* --- the other columns -------------------------------------------------------------------- */
 
 static void
 check_columns(struct check *c)
 {
     const struct endpoint *e = c->e;
-    struct timestamp end;
 
     if (e->rate > RATE_NONE || e->rate == RATE_GLOBAL || e->rate == RATE_GLOBAL_MUTATION)
         fault(c, "rate is not a class of rows");
     if (e->pool > POOL_AUTH || e->cache > CACHE_PUBLIC || e->csrf > CSRF_OFF ||
         e->body > BODY_CSV || e->idempotency > IDEMPOTENCY_NONE)
         fault(c, "a column has a value that there is not");
-    if (e->body_max < 0)
-        fault(c, "body_max is negative");
+}
+
+static void
+check_repeating(struct check *c)
+{
+    const struct endpoint *e = c->e;
+
     if (e->idempotency != IDEMPOTENCY_AUTO && e->method != METHOD_POST)
         fault(c, "idempotency is for POST");
     if (e->idempotency == IDEMPOTENCY_REQUIRED && e->auth != AUTH_USER)
         fault(c, "an Idempotency-Key belongs to a user");
-    if (e->cache == CACHE_PUBLIC && (e->auth != AUTH_ANYONE || !facts_safe(e)))
-        fault(c, "only a read that needs no user is cached for everyone");
     if (e->if_match_needed && e->method == METHOD_POST)
         fault(c, "if_match_needed is for PUT, PATCH and DELETE");
+}
+
+static void
+check_age(struct check *c)
+{
+    const struct endpoint *e = c->e;
+    struct timestamp end;
+
+    if (e->cache == CACHE_PUBLIC && (e->auth != AUTH_ANYONE || !facts_safe(e)))
+        fault(c, "only a read that needs no user is cached for everyone");
     if (e->gone != NULL && !timestamp_parse(text_of(e->gone), &end))
         fault(c, "gone is not an RFC 3339 time");
 }
@@ -698,9 +760,10 @@ size_t
 emit_check(FILE *faults)
 {
     static void (*const checks[])(struct check *) = {
-        check_names,   check_method,   check_path,       check_grant, check_work,
-        check_status,  check_location, check_statements, check_list,  check_fields,
-        check_replies, check_audit,    check_event,      check_fails, check_columns,
+        check_names, check_method,   check_path,    check_segments,  check_grant,
+        check_work,  check_produces, check_status,  check_location,  check_statements,
+        check_list,  check_fields,   check_body,    check_replies,   check_audit,
+        check_event, check_fails,    check_columns, check_repeating, check_age,
     };
     size_t count = 0;
 

@@ -35,8 +35,7 @@ code(struct buf *out, const char *z)
     buf_char(out, '`');
 }
 
-/* --- types
- * ----------------------------------------------------------------------------------------- */
+/* --- types -------------------------------------------------------------------------------- */
 
 static void
 type_choices(struct buf *out, const char *choices)
@@ -138,8 +137,7 @@ type_reply(struct buf *out, const struct components *c, const struct field *f)
         buf_z(out, ", or null");
 }
 
-/* --- one operation
- * --------------------------------------------------------------------------------- */
+/* --- one operation ------------------------------------------------------------------------ */
 
 static void
 reference_who(struct buf *out, const struct endpoint *e)
@@ -308,8 +306,7 @@ reference_errors(struct buf *out, const struct route *t, const struct err_set *c
     buf_z(out, last == 0 ? " the common ones.\n\n" : ".\n\n");
 }
 
-/* --- documents
- * ------------------------------------------------------------------------------------- */
+/* --- documents ---------------------------------------------------------------------------- */
 
 static void
 reference_common(struct buf *out, const struct err_set *common)
@@ -432,8 +429,7 @@ emit_errors(struct buf *out)
     }
 }
 
-/* --- metric labels
- * --------------------------------------------------------------------------------- */
+/* --- metric labels ------------------------------------------------------------------------ */
 
 static void
 labels_statements(struct buf *out, const struct pg_stmt *const *statements, size_t count)

@@ -16,7 +16,7 @@ const struct filter_form filter_forms[] = {
     {0, NULL, NULL},
 };
 
-/* --- what kind of row it is ---------------------------------------------------------------- */
+/* --- what kind of row it is --------------------------------------------------------------- */
 
 bool
 facts_safe(const struct endpoint *e)
@@ -34,6 +34,22 @@ facts_body(const struct endpoint *e)
             return e->body == BODY_JSON_OPTIONAL ? FACTS_JSON_OPTIONAL : FACTS_JSON;
     }
     return FACTS_NO_BODY;
+}
+
+bool
+facts_any(bool (*is)(const struct endpoint *))
+{
+    for (size_t i = 0; i < routes_count(); i++) {
+        if (is(route_at(i)->row))
+            return true;
+    }
+    return false;
+}
+
+bool
+facts_is_list(const struct endpoint *e)
+{
+    return facts_list(e) != NULL;
 }
 
 const struct pg_stmt *

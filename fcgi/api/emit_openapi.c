@@ -7,7 +7,6 @@
 #include "api/emit.h"
 #include "api/emit_parts.h"
 #include "base/json.h"
-#include "pg/list.h"
 
 static const char *const pool_names[] = {[POOL_API] = "api", [POOL_AUTH] = "auth"};
 
@@ -20,175 +19,7 @@ string_member(struct buf *b, const char *name, const char *type)
     json_close(b, '}');
 }
 
-/* --- parameters
- * ------------------------------------------------------------------------------------ */
-
-struct parameter {
-    const char *name;
-    const char *in; /* "path", "query", "header" */
-    const char *doc;
-    bool required;
-};
-
-/* Up to the schema, which the caller writes; then json_close. */
-static void
-parameter_open(struct buf *b, struct parameter p)
-{
-    json_open(b, '{');
-    json_kv_z(b, "name", p.name);
-    json_kv_z(b, "in", p.in);
-    if (p.required)
-        json_kv_bool(b, "required", true);
-    if (p.doc != NULL)
-        json_kv_z(b, "description", p.doc);
-    json_key(b, "schema");
-}
-
-static void
-parameters_path(struct buf *b, const struct route *t)
-{
-    for (size_t i = 0; i < t->nparams; i++) {
-        const struct field *f =
-            t->param_field[i] < 0 ? NULL : &t->row->in->fields[t->param_field[i]];
-        parameter_open(
-            b, (struct parameter){t->param_name[i], "path", f == NULL ? NULL : f->doc, true});
-        if (f != NULL)
-            schema_parameter(b, f);
-        else
-            schema_filter_value(b, PG_UUID);
-        json_close(b, '}');
-    }
-}
-
-static void
-parameters_query(struct buf *b, const struct shape *in)
-{
-    for (size_t i = 0; in != NULL && i < in->count; i++) {
-        const struct field *f = &in->fields[i];
-        if (f->place != IN_QUERY)
-            continue;
-        parameter_open(b, (struct parameter){f->name, "query", f->doc, f->required});
-        schema_parameter(b, f);
-        json_close(b, '}');
-    }
-}
-
-static void
-parameter_sort(struct buf *b, const struct pg_stmt *list)
-{
-    char preset[80];
-
-    parameter_open(b, (struct parameter){"sort", "query",
-                                         "Columns to sort by, with - in front from high to low; a "
-                                         "cursor goes with one column",
-                                         false});
-    json_open(b, '{');
-    json_kv_z(b, "type", "array");
-    json_key(b, "items");
-    json_open(b, '{');
-    json_kv_z(b, "type", "string");
-    json_key(b, "enum");
-    json_open(b, '[');
-    for (size_t i = 0; i < list->nsorts; i++) {
-        char down[80];
-        snprintf(down, sizeof down, "-%s", list->sorts[i].name);
-        json_z(b, list->sorts[i].name);
-        json_z(b, down);
-    }
-    json_close(b, ']');
-    json_close(b, '}');
-    json_kv_int(b, "minItems", 1);
-    json_kv_int(b, "maxItems", PG_LIST_SORTS);
-    json_kv_bool(b, "uniqueItems", true);
-    snprintf(preset, sizeof preset, "%s%s", list->sort_descending ? "-" : "", list->sorts[0].name);
-    json_key(b, "default");
-    json_open(b, '[');
-    json_z(b, preset);
-    json_close(b, ']');
-    json_close(b, '}');
-    json_kv_z(b, "style", "form");
-    json_kv_bool(b, "explode", false);
-    json_close(b, '}');
-}
-
-static void
-parameter_filter(struct buf *b, const struct pg_filter *f, const struct filter_form *form)
-{
-    char name[96];
-
-    snprintf(name, sizeof name, "%s%s", f->name, form->suffix);
-    parameter_open(b, (struct parameter){name, "query", form->meaning, false});
-    if (form->op != FILTER_IN) {
-        schema_filter_value(b, f->type);
-        json_close(b, '}');
-        return;
-    }
-    json_open(b, '{');
-    json_kv_z(b, "type", "array");
-    json_key(b, "items");
-    schema_filter_value(b, f->type);
-    json_kv_int(b, "minItems", 1);
-    json_kv_int(b, "maxItems", FACTS_IN_MAX);
-    json_close(b, '}');
-    json_kv_z(b, "style", "form");
-    json_kv_bool(b, "explode", false);
-    json_close(b, '}');
-}
-
-static void
-parameters_list(struct buf *b, const struct pg_stmt *list)
-{
-    static const char *const paging[] = {"limit", "offset", "cursor", "count"};
-
-    if (list == NULL)
-        return;
-    for (size_t i = 0; i < sizeof paging / sizeof paging[0]; i++)
-        schema_ref(b, "parameters", paging[i]);
-    if (list->nsorts > 0)
-        parameter_sort(b, list);
-    for (size_t i = 0; i < list->nfilters; i++) {
-        for (const struct filter_form *form = filter_forms; form->suffix != NULL; form++) {
-            if ((list->filters[i].ops & form->op) != 0)
-                parameter_filter(b, &list->filters[i], form);
-        }
-    }
-}
-
-static void
-parameters_headers(struct buf *b, const struct endpoint *e)
-{
-    if (facts_safe(e) && facts_versioned(e))
-        schema_ref(b, "parameters", "if_none_match");
-    if (e->if_match_needed)
-        schema_ref(b, "parameters", "if_match_needed");
-    else if (facts_if_match(e))
-        schema_ref(b, "parameters", "if_match");
-    if (e->idempotency == IDEMPOTENCY_REQUIRED)
-        schema_ref(b, "parameters", "idempotency_key_needed");
-    else if (facts_idempotent(e))
-        schema_ref(b, "parameters", "idempotency_key");
-}
-
-static void
-operation_parameters(struct buf *b, const struct route *t)
-{
-    size_t before = b->len, empty;
-
-    json_key(b, "parameters");
-    json_open(b, '[');
-    empty = b->len;
-    parameters_path(b, t);
-    parameters_query(b, t->row->in);
-    parameters_list(b, facts_list(t->row));
-    parameters_headers(b, t->row);
-    if (b->len == empty)
-        b->len = before;
-    else
-        json_close(b, ']');
-}
-
-/* --- body
- * ------------------------------------------------------------------------------------------ */
+/* --- body --------------------------------------------------------------------------------- */
 
 static void
 operation_body(struct buf *b, const struct components *c, const struct endpoint *e)
@@ -216,8 +47,7 @@ operation_body(struct buf *b, const struct components *c, const struct endpoint 
     json_close(b, '}');
 }
 
-/* --- answers
- * --------------------------------------------------------------------------------------- */
+/* --- answers ------------------------------------------------------------------------------ */
 
 static void
 header_ref(struct buf *b, const char *name)
@@ -347,7 +177,7 @@ success_content(struct buf *b, const struct components *c, const struct endpoint
 static void
 response_open(struct buf *b, int status)
 {
-    char key[8];
+    char key[16];
 
     snprintf(key, sizeof key, "%d", status);
     json_key(b, key);
@@ -398,8 +228,7 @@ response_not_modified(struct buf *b, const struct endpoint *e)
     json_close(b, '}');
 }
 
-/* --- problems
- * -------------------------------------------------------------------------------------- */
+/* --- problems ----------------------------------------------------------------------------- */
 
 /* The errors of a set with this status: how many, and the first. */
 static size_t
@@ -500,7 +329,7 @@ operation_problems(struct buf *b, const struct components *c, const struct route
         err first = E_INTERNAL;
         size_t n = set_count(&set, status, &first);
         bool also = facts_status_also(t->row) == status;
-        char key[8];
+        char key[16];
 
         if (n == 0)
             continue;
@@ -535,8 +364,7 @@ operation_responses(struct buf *b, const struct components *c, const struct rout
     json_close(b, '}');
 }
 
-/* --- operations
- * ------------------------------------------------------------------------------------ */
+/* --- operations --------------------------------------------------------------------------- */
 
 static void
 security_scheme(struct buf *b, const char *name, bool csrf)
@@ -651,7 +479,7 @@ operation(struct buf *b, const struct components *c, const struct route *t)
     if (t->row->gone != NULL)
         json_kv_bool(b, "deprecated", true);
     operation_security(b, t->row);
-    operation_parameters(b, t);
+    schema_parameters(b, t);
     operation_body(b, c, t->row);
     operation_responses(b, c, t);
     operation_lectern(b, t->row);
@@ -683,8 +511,7 @@ document_paths(struct buf *b, const struct components *c)
     json_close(b, '}');
 }
 
-/* --- components
- * ------------------------------------------------------------------------------------ */
+/* --- components --------------------------------------------------------------------------- */
 
 static void
 schema_problem(struct buf *b)
@@ -794,52 +621,6 @@ components_responses(struct buf *b)
 }
 
 static bool
-any_row(bool (*is)(const struct endpoint *))
-{
-    for (size_t i = 0; i < routes_count(); i++) {
-        if (is(route_at(i)->row))
-            return true;
-    }
-    return false;
-}
-
-static bool
-row_list(const struct endpoint *e)
-{
-    return facts_list(e) != NULL;
-}
-
-static bool
-row_etag(const struct endpoint *e)
-{
-    return facts_safe(e) && facts_versioned(e);
-}
-
-static bool
-row_if_match(const struct endpoint *e)
-{
-    return facts_if_match(e) && !e->if_match_needed;
-}
-
-static bool
-row_if_match_needed(const struct endpoint *e)
-{
-    return e->if_match_needed;
-}
-
-static bool
-row_key(const struct endpoint *e)
-{
-    return facts_idempotent(e) && e->idempotency != IDEMPOTENCY_REQUIRED;
-}
-
-static bool
-row_key_needed(const struct endpoint *e)
-{
-    return e->idempotency == IDEMPOTENCY_REQUIRED;
-}
-
-static bool
 row_any(const struct endpoint *e)
 {
     return e != NULL;
@@ -863,114 +644,6 @@ row_gone(const struct endpoint *e)
     return e->gone != NULL;
 }
 
-#define KEY_SCHEMA \
-    "{\"type\":\"string\",\"minLength\":1,\"maxLength\":255,\"pattern\":\"^[ -~]+$\"}"
-
-/* Components that come from no row, left out while no row uses them. */
-struct shared {
-    const char *component;
-    bool (*used)(const struct endpoint *);
-    struct parameter parameter;
-    const char *schema; /* JSON; NULL for an integer of the numbers below */
-    int64_t min, max, preset;
-};
-
-static const struct shared shared_parameters[] = {
-    {"limit",
-     row_list,
-     {"limit", "query", "Rows of a page", false},
-     NULL,
-     1,
-     FACTS_LIMIT_MAX,
-     FACTS_LIMIT_DEFAULT},
-    {"offset",
-     row_list,
-     {"offset", "query", "Rows to pass over; not together with cursor", false},
-     NULL,
-     0,
-     FACTS_OFFSET_MAX,
-     0},
-    {"cursor",
-     row_list,
-     {"cursor", "query", "next_cursor of the page before, with the same sort", false},
-     "{\"type\":\"string\"}",
-     0,
-     0,
-     0},
-    {"count",
-     row_list,
-     {"count", "query", "exact: count a list that is not counted otherwise", false},
-     "{\"type\":\"string\",\"enum\":[\"exact\"]}",
-     0,
-     0,
-     0},
-    {"if_none_match",
-     row_etag,
-     {"If-None-Match", "header", "ETag values, or *: 304 when the resource is still that", false},
-     "{\"type\":\"string\"}",
-     0,
-     0,
-     0},
-    {"if_match",
-     row_if_match,
-     {"If-Match", "header", "The ETag as it was received, or *: 412 when the resource has changed",
-      false},
-     "{\"type\":\"string\"}",
-     0,
-     0,
-     0},
-    {"if_match_needed",
-     row_if_match_needed,
-     {"If-Match", "header", "The ETag as it was received, or *: 412 when the resource has changed",
-      true},
-     "{\"type\":\"string\"}",
-     0,
-     0,
-     0},
-    {"idempotency_key",
-     row_key,
-     {"Idempotency-Key", "header",
-      "Makes repeating the request safe: the first answer is given again", false},
-     KEY_SCHEMA,
-     0,
-     0,
-     0},
-    {"idempotency_key_needed",
-     row_key_needed,
-     {"Idempotency-Key", "header",
-      "Makes repeating the request safe: the first answer is given again", true},
-     KEY_SCHEMA,
-     0,
-     0,
-     0},
-};
-
-static void
-components_parameters(struct buf *b)
-{
-    json_key(b, "parameters");
-    json_open(b, '{');
-    for (size_t i = 0; i < sizeof shared_parameters / sizeof shared_parameters[0]; i++) {
-        const struct shared *s = &shared_parameters[i];
-        if (!any_row(s->used))
-            continue;
-        json_key(b, s->component);
-        parameter_open(b, s->parameter);
-        if (s->schema != NULL)
-            json_raw(b, text_of(s->schema));
-        else {
-            json_open(b, '{');
-            json_kv_z(b, "type", "integer");
-            json_kv_int(b, "minimum", s->min);
-            json_kv_int(b, "maximum", s->max);
-            json_kv_int(b, "default", s->preset);
-            json_close(b, '}');
-        }
-        json_close(b, '}');
-    }
-    json_close(b, '}');
-}
-
 struct header {
     const char *name;
     bool (*used)(const struct endpoint *);
@@ -992,8 +665,8 @@ static const struct header shared_headers[] = {
     {"WWW-Authenticate", row_any, "string", "RFC 9110: the scheme that is asked for"},
     {"ETag", facts_versioned, "string", "The version, for If-Match and If-None-Match"},
     {"Last-Modified", facts_versioned, "string", "When it was changed last"},
-    {"x-total-count", row_list, "integer", "Rows of all pages, where they are counted"},
-    {"Link", row_list, "string", "RFC 8288: first, prev, next and last where they are known"},
+    {"x-total-count", facts_is_list, "integer", "Rows of all pages, where they are counted"},
+    {"Link", facts_is_list, "string", "RFC 8288: first, prev, next and last where they are known"},
     {"Location", row_location, "string", "Where what was made is found"},
     {"Idempotency-Key", facts_idempotent, "string", "The key, as it was sent"},
     {"Idempotency-Replayed", facts_idempotent, "string",
@@ -1009,7 +682,7 @@ components_headers(struct buf *b)
     json_open(b, '{');
     for (size_t i = 0; i < sizeof shared_headers / sizeof shared_headers[0]; i++) {
         const struct header *h = &shared_headers[i];
-        if (!any_row(h->used))
+        if (!facts_any(h->used))
             continue;
         json_key(b, h->name);
         json_open(b, '{');
@@ -1063,8 +736,7 @@ components_security(struct buf *b)
     json_close(b, '}');
 }
 
-/* --- the document
- * ---------------------------------------------------------------------------------- */
+/* --- the document ------------------------------------------------------------------------- */
 
 static void
 document_info(struct buf *b)

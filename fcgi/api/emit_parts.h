@@ -10,7 +10,7 @@
 #include "api/route.h"
 #include "base/buf.h"
 
-/* --- facts of a row (emit_facts.c) ----------------------------------------------------------- */
+/* --- facts of a row (emit_facts.c) -------------------------------------------------------- */
 
 struct err_set {
     bool has[E_COUNT];
@@ -26,6 +26,8 @@ void facts_common_errors(struct err_set *ret_set);
 enum facts_body { FACTS_NO_BODY, FACTS_JSON, FACTS_JSON_OPTIONAL, FACTS_CSV };
 enum facts_body facts_body(const struct endpoint *e);
 
+bool facts_any(bool (*is)(const struct endpoint *)); /* is there such a row? */
+bool facts_is_list(const struct endpoint *e);
 bool facts_safe(const struct endpoint *e);       /* GET */
 int facts_status(const struct endpoint *e);      /* of success */
 int facts_status_also(const struct endpoint *e); /* another with the same data, or 0 */
@@ -56,7 +58,7 @@ extern const struct filter_form filter_forms[];
 
 extern const unsigned all_roles[]; /* ended by 0 */
 
-/* --- schemas by name (emit_schema.c) --------------------------------------------------------- */
+/* --- schemas by name (emit_schema.c) ------------------------------------------------------ */
 
 enum component_kind { COMPONENT_BODY, COMPONENT_REPLY, COMPONENT_COLUMNS };
 
@@ -86,10 +88,9 @@ void schema_component(struct buf *b, const struct components *c, const struct co
 void schema_shape(struct buf *b, const struct components *c, enum component_kind kind,
                   const struct shape *shape);
 void schema_columns(struct buf *b, const struct components *c, const struct pg_stmt *stmt);
-/* A path or query field. */
-void schema_parameter(struct buf *b, const struct field *f);
-/* One value that a filter compares with. */
-void schema_filter_value(struct buf *b, enum pg_type type);
+/* The member "parameters" of an operation, and the components that they refer to. */
+void schema_parameters(struct buf *b, const struct route *t);
+void components_parameters(struct buf *b);
 void schema_ref(struct buf *b, const char *section, const char *name);
 
 #endif

@@ -5,11 +5,12 @@
 #include "api/format.h"
 #include "base/json.h"
 #include "base/text.h"
+#include "pg/list.h"
 
 #define TEXT_MAX_DEFAULT 255 /* of a text field whose max is 0 */
 #define LIST_TEXT_MAX 64     /* of an item in a list of texts */
 
-/* --- names --------------------------------------------------------------------------------- */
+/* --- names -------------------------------------------------------------------------------- */
 
 static bool
 columns_equal(const struct pg_stmt *a, const struct pg_stmt *b)
@@ -310,7 +311,7 @@ schema_input(struct buf *b, const struct field *f, bool described)
     json_close(b, '}');
 }
 
-void
+static void
 schema_parameter(struct buf *b, const struct field *f)
 {
     schema_input(b, f, false);
@@ -433,7 +434,7 @@ schema_pg_type(struct buf *b, enum pg_type type, bool nullable)
     }
 }
 
-void
+static void
 schema_filter_value(struct buf *b, enum pg_type type)
 {
     json_open(b, '{');
@@ -561,4 +562,261 @@ schema_columns(struct buf *b, const struct components *c, const struct pg_stmt *
         schema_ref(b, "schemas", item->name);
     else
         schema_component(b, c, &unnamed);
+}
+
+/* --- parameters --------------------------------------------------------------------------- */
+
+struct parameter {
+    const char *name;
+    const char *in; /* "path", "query", "header" */
+    const char *doc;
+    bool required;
+};
+
+/* Up to the schema, which the caller writes; then json_close. */
+static void
+parameter_open(struct buf *b, struct parameter p)
+{
+    json_open(b, '{');
+    json_kv_z(b, "name", p.name);
+    json_kv_z(b, "in", p.in);
+    if (p.required)
+        json_kv_bool(b, "required", true);
+    if (p.doc != NULL)
+        json_kv_z(b, "description", p.doc);
+    json_key(b, "schema");
+}
+
+static void
+parameters_path(struct buf *b, const struct route *t)
+{
+    for (size_t i = 0; i < t->nparams; i++) {
+        const struct field *f =
+            t->param_field[i] < 0 ? NULL : &t->row->in->fields[t->param_field[i]];
+        parameter_open(
+            b, (struct parameter){t->param_name[i], "path", f == NULL ? NULL : f->doc, true});
+        if (f != NULL)
+            schema_parameter(b, f);
+        else
+            schema_filter_value(b, PG_UUID);
+        json_close(b, '}');
+    }
+}
+
+static void
+parameters_query(struct buf *b, const struct shape *in)
+{
+    for (size_t i = 0; in != NULL && i < in->count; i++) {
+        const struct field *f = &in->fields[i];
+        if (f->place != IN_QUERY)
+            continue;
+        parameter_open(b, (struct parameter){f->name, "query", f->doc, f->required});
+        schema_parameter(b, f);
+        json_close(b, '}');
+    }
+}
+
+static void
+parameter_sort(struct buf *b, const struct pg_stmt *list)
+{
+    char preset[80];
+
+    parameter_open(b, (struct parameter){"sort", "query",
+                                         "Columns to sort by, with - in front from high to low; a "
+                                         "cursor goes with one column",
+                                         false});
+    json_open(b, '{');
+    json_kv_z(b, "type", "array");
+    json_key(b, "items");
+    json_open(b, '{');
+    json_kv_z(b, "type", "string");
+    json_key(b, "enum");
+    json_open(b, '[');
+    for (size_t i = 0; i < list->nsorts; i++) {
+        char down[80];
+        snprintf(down, sizeof down, "-%s", list->sorts[i].name);
+        json_z(b, list->sorts[i].name);
+        json_z(b, down);
+    }
+    json_close(b, ']');
+    json_close(b, '}');
+    json_kv_int(b, "minItems", 1);
+    json_kv_int(b, "maxItems", PG_LIST_SORTS);
+    json_kv_bool(b, "uniqueItems", true);
+    snprintf(preset, sizeof preset, "%s%s", list->sort_descending ? "-" : "", list->sorts[0].name);
+    json_key(b, "default");
+    json_open(b, '[');
+    json_z(b, preset);
+    json_close(b, ']');
+    json_close(b, '}');
+    json_kv_z(b, "style", "form");
+    json_kv_bool(b, "explode", false);
+    json_close(b, '}');
+}
+
+static void
+parameter_filter(struct buf *b, const struct pg_filter *f, const struct filter_form *form)
+{
+    char name[96];
+
+    snprintf(name, sizeof name, "%s%s", f->name, form->suffix);
+    parameter_open(b, (struct parameter){name, "query", form->meaning, false});
+    if (form->op != FILTER_IN) {
+        schema_filter_value(b, f->type);
+        json_close(b, '}');
+        return;
+    }
+    json_open(b, '{');
+    json_kv_z(b, "type", "array");
+    json_key(b, "items");
+    schema_filter_value(b, f->type);
+    json_kv_int(b, "minItems", 1);
+    json_kv_int(b, "maxItems", FACTS_IN_MAX);
+    json_close(b, '}');
+    json_kv_z(b, "style", "form");
+    json_kv_bool(b, "explode", false);
+    json_close(b, '}');
+}
+
+static void
+parameters_list(struct buf *b, const struct pg_stmt *list)
+{
+    static const char *const paging[] = {"limit", "offset", "cursor", "count"};
+
+    if (list == NULL)
+        return;
+    for (size_t i = 0; i < sizeof paging / sizeof paging[0]; i++)
+        schema_ref(b, "parameters", paging[i]);
+    if (list->nsorts > 0)
+        parameter_sort(b, list);
+    for (size_t i = 0; i < list->nfilters; i++) {
+        for (const struct filter_form *form = filter_forms; form->suffix != NULL; form++) {
+            if ((list->filters[i].ops & form->op) != 0)
+                parameter_filter(b, &list->filters[i], form);
+        }
+    }
+}
+
+static void
+parameters_headers(struct buf *b, const struct endpoint *e)
+{
+    if (facts_safe(e) && facts_versioned(e))
+        schema_ref(b, "parameters", "if_none_match");
+    if (e->if_match_needed)
+        schema_ref(b, "parameters", "if_match_needed");
+    else if (facts_if_match(e))
+        schema_ref(b, "parameters", "if_match");
+    if (e->idempotency == IDEMPOTENCY_REQUIRED)
+        schema_ref(b, "parameters", "idempotency_key_needed");
+    else if (facts_idempotent(e))
+        schema_ref(b, "parameters", "idempotency_key");
+}
+
+void
+schema_parameters(struct buf *b, const struct route *t)
+{
+    size_t before = b->len, empty;
+
+    json_key(b, "parameters");
+    json_open(b, '[');
+    empty = b->len;
+    parameters_path(b, t);
+    parameters_query(b, t->row->in);
+    parameters_list(b, facts_list(t->row));
+    parameters_headers(b, t->row);
+    if (b->len == empty)
+        b->len = before;
+    else
+        json_close(b, ']');
+}
+
+static bool
+row_etag(const struct endpoint *e)
+{
+    return facts_safe(e) && facts_versioned(e);
+}
+
+static bool
+row_if_match(const struct endpoint *e)
+{
+    return facts_if_match(e) && !e->if_match_needed;
+}
+
+static bool
+row_if_match_needed(const struct endpoint *e)
+{
+    return e->if_match_needed;
+}
+
+static bool
+row_key(const struct endpoint *e)
+{
+    return facts_idempotent(e) && e->idempotency != IDEMPOTENCY_REQUIRED;
+}
+
+static bool
+row_key_needed(const struct endpoint *e)
+{
+    return e->idempotency == IDEMPOTENCY_REQUIRED;
+}
+
+#define DIGITS(n) #n
+#define NUMBER(n) DIGITS(n)
+#define INTEGER(min, max, preset) \
+    "{\"type\":\"integer\",\"minimum\":" min ",\"maximum\":" max ",\"default\":" preset "}"
+#define STRING "{\"type\":\"string\"}"
+#define KEY "{\"type\":\"string\",\"minLength\":1,\"maxLength\":255,\"pattern\":\"^[ -~]+$\"}"
+#define MATCH "The ETag as it was received, or *: 412 when the resource has changed"
+#define REPEAT "Makes repeating the request safe: the first answer is given again"
+
+/* Parameters that come from no row, left out while no row uses them. */
+struct shared {
+    const char *component;
+    bool (*used)(const struct endpoint *);
+    struct parameter parameter;
+    const char *schema; /* JSON */
+};
+
+static const struct shared shared_parameters[] = {
+    {"limit",
+     facts_is_list,
+     {"limit", "query", "Rows of a page", false},
+     INTEGER("1", NUMBER(FACTS_LIMIT_MAX), NUMBER(FACTS_LIMIT_DEFAULT))},
+    {"offset",
+     facts_is_list,
+     {"offset", "query", "Rows to pass over; not together with cursor", false},
+     INTEGER("0", NUMBER(FACTS_OFFSET_MAX), "0")},
+    {"cursor",
+     facts_is_list,
+     {"cursor", "query", "next_cursor of the page before, with the same sort", false},
+     STRING},
+    {"count",
+     facts_is_list,
+     {"count", "query", "exact: count a list that is not counted otherwise", false},
+     "{\"type\":\"string\",\"enum\":[\"exact\"]}"},
+    {"if_none_match",
+     row_etag,
+     {"If-None-Match", "header", "ETag values, or *: 304 when the resource is still that", false},
+     STRING},
+    {"if_match", row_if_match, {"If-Match", "header", MATCH, false}, STRING},
+    {"if_match_needed", row_if_match_needed, {"If-Match", "header", MATCH, true}, STRING},
+    {"idempotency_key", row_key, {"Idempotency-Key", "header", REPEAT, false}, KEY},
+    {"idempotency_key_needed", row_key_needed, {"Idempotency-Key", "header", REPEAT, true}, KEY},
+};
+
+void
+components_parameters(struct buf *b)
+{
+    json_key(b, "parameters");
+    json_open(b, '{');
+    for (size_t i = 0; i < sizeof shared_parameters / sizeof shared_parameters[0]; i++) {
+        const struct shared *s = &shared_parameters[i];
+        if (!facts_any(s->used))
+            continue;
+        json_key(b, s->component);
+        parameter_open(b, s->parameter);
+        json_raw(b, text_of(s->schema));
+        json_close(b, '}');
+    }
+    json_close(b, '}');
 }

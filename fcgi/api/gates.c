@@ -29,8 +29,18 @@ fail(struct req *r, err e)
 void
 req_violation(struct req *r, const char *pointer, const char *code, const char *message)
 {
-    if (r->nviolations < VIOLATIONS_MAX)
-        r->violations[r->nviolations++] = (struct violation){pointer, code, message};
+    struct violation *more;
+
+    if (r->nviolations == VIOLATIONS_MAX)
+        return;
+    /* Room for 8, 16, 32 …: a power of two that is full is doubled. */
+    if (r->nviolations == 0 || (r->nviolations >= 8 && (r->nviolations & (r->nviolations - 1)) == 0)) {
+        more = arena_array(r->arena, r->nviolations == 0 ? 8 : 2 * r->nviolations, sizeof *more);
+        if (r->nviolations > 0)
+            memcpy(more, r->violations, r->nviolations * sizeof *more);
+        r->violations = more;
+    }
+    r->violations[r->nviolations++] = (struct violation){pointer, code, message};
 }
 
 err
@@ -347,7 +357,7 @@ gate_audit(struct req *r)
 {
     const struct audit_rule *rule = &r->row->audit;
 
-    if (rule->action == NULL || r->done)
+    if (rule->action == NULL || r->done || r->unchanged)
         return E_OK;
     struct api_audit_append_params p = {.id = uuid_v7(),
                                         .action = text_of(rule->action),
@@ -363,7 +373,7 @@ gate_event(struct req *r)
 {
     const struct event_rule *rule = &r->row->event;
 
-    if (rule->kind == NULL || r->done)
+    if (rule->kind == NULL || r->done || r->unchanged)
         return E_OK;
     struct api_event_append_params p = {.id = uuid_v7(),
                                         .kind = text_of(rule->kind),
@@ -429,9 +439,10 @@ gates_reset(struct req *r)
     tx_rollback(r);
     buf_reset(r->body_out);
     r->head_out->len = r->head_mark;
-    r->replied = false;
+    r->replied = r->unchanged = false;
     r->status = 0;
     r->total = -1;
+    r->new_id = uuid_v7();
 }
 
 /* The error stands; what may be kept of its transaction is kept. */

@@ -19,7 +19,7 @@
 struct route;
 
 #define PATH_PARAMS_MAX 4
-#define VIOLATIONS_MAX 64
+#define VIOLATIONS_MAX 5001 /* one for each line of the longest list, and one of the query */
 
 /* What a worker holds for its whole life. */
 struct api {
@@ -75,7 +75,7 @@ struct req {
     uint64_t present; /* bit i: field i of row->in was sent (not null) */
     uint64_t nulls;   /* bit i: field i was sent as null */
     struct list_request list;
-    struct violation violations[VIOLATIONS_MAX];
+    struct violation *violations; /* at most VIOLATIONS_MAX */
     size_t nviolations;
     struct text idempotency_key;
     bool idempotent; /* a key is claimed in this transaction */
@@ -89,6 +89,7 @@ struct req {
     unsigned prelude; /* results owed before the first one of the run: identity, session, key */
     bool failed; /* the transaction holds nothing that may be committed */
     bool abandoned; /* the answer stands although the transaction failed */
+    bool unchanged; /* the run changed nothing: there is nothing to audit and no event */
     bool keep;   /* commit although the answer is an error (a revoked family must stay revoked) */
     unsigned tries;
     size_t head_mark; /* header bytes written before the transaction */

@@ -93,4 +93,6 @@ select count(r.user_id) as reads
   from app.announcements a
   left join app.announcement_reads r on r.org_id = a.org_id and r.announcement_id = a.id
  where a.id = :announcement_id
+       and (app.is_admin_role((select app.role()))
+            or a.course_id = any ((select app.taught_courses())::uuid[]))
  group by a.id;

@@ -136,7 +136,8 @@ select s.user_id as id, u.name, s.role, s.created_at
 -- params: course_id uuid, user_id uuid, role text
 -- columns: id uuid, role text, created_at timestamptz
 insert into app.course_staff as s (course_id, user_id, org_id, role)
-values (:course_id, :user_id, (select app.org_id()), :role)
+select c.id, :user_id, c.org_id, :role
+  from app.courses c where c.id = :course_id
 returning s.user_id as id, s.role, s.created_at;
 
 -- name: course_staff_delete

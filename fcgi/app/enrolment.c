@@ -98,6 +98,16 @@ static const struct field import_report_fields[] = {
 
 /* --- one ------------------------------------------------------------------------------------------- */
 
+/* Enrolling twice is no event; what is brought back keeps its identifier. */
+static void
+enrolment_found(struct req *r, bool found, const struct sql_enrolment_of_user_row *row, bool dates)
+{
+    if (!found)
+        return;
+    r->new_id = row->id;
+    r->unchanged = !dates && !text_eq(row->status, TEXT("withdrawn"));
+}
+
 static err
 enrolment_by_staff(struct req *r, const struct enrolment_input *in)
 {
@@ -107,24 +117,30 @@ enrolment_by_staff(struct req *r, const struct enrolment_input *in)
 
     TRY(sql_enrolment_of_user_run(r, &p, &row, &found));
     r->status = found ? 200 : 201;
+    enrolment_found(r, found, &row, in->starts_at.us != 0 || in->ends_at.us != 0);
     return reply_bound(r, &sql_enrolment_upsert);
 }
 
 static err
 enrolment_by_oneself(struct req *r)
 {
+    const struct enrolment_input *in = r->in;
+    struct sql_enrolment_of_user_params of = {.course_id = in->course_id, .user_id = r->claims.user};
+    struct sql_enrolment_of_user_row row;
+    struct sql_enrolment_self_params p = {.new_id = r->new_id};
     struct sql_enrolment_self_row made;
     struct sql_enrolment_get_params get;
-    struct sql_enrolment_self_params p = {.new_id = r->new_id};
-    const struct enrolment_input *in = r->in;
+    bool found;
 
     if (in->starts_at.us != 0 || in->ends_at.us != 0)
         return fail(r, E_FORBIDDEN);
     p.course_id = in->course_id;
     p.join_code = in->join_code;
+    TRY(sql_enrolment_of_user_run(r, &of, &row, &found));
     TRY(sql_enrolment_self_run(r, &p, &made));
     get.enrollment_id = made.id;
     r->status = uuid_eq(&made.id, &r->new_id) ? 201 : 200;
+    enrolment_found(r, found, &row, false);
     return reply_one(r, &sql_enrolment_get, &get);
 }
 
@@ -235,6 +251,7 @@ import_reply(struct req *r, struct import_report *report, const struct sql_enrol
         return import_refuse(r, rows, count);
     report->lines = (struct items){lines, count};
     r->status = report->dry_run ? 200 : 201;
+    r->unchanged = report->dry_run;
     return reply_shape(r, SHAPE(import_report, import_report_fields), report);
 }
 

@@ -10,6 +10,7 @@ struct reader {
     size_t nrows;
     struct text *fields; /* of the row being read */
     size_t nfields;
+    int end; /* of the row before */
     err error;
 };
 
@@ -39,9 +40,14 @@ reader_row(int end, void *ctx)
     struct reader *c = ctx;
     struct text *kept;
 
-    (void)end;
     if (c->error != E_OK)
         return;
+    /* The second half of CR LF ends nothing. */
+    if (end == '\n' && c->end == '\r' && c->nfields == 0) {
+        c->end = end;
+        return;
+    }
+    c->end = end;
     if (c->nrows == c->limits.rows) {
         c->error = E_CSV_LIMIT;
         return;

@@ -99,8 +99,7 @@ static const struct domain domain = {"things", "Things", rows, sizeof rows / siz
 const struct domain *const app_domains[] = {&domain};
 const size_t app_domain_count = 1;
 
-/* --- one request
- * ----------------------------------------------------------------------------------- */
+/* --- one request -------------------------------------------------------------------------- */
 
 #define ID "0192f0c1-2d3e-7abc-8def-0123456789ab"
 
@@ -181,8 +180,7 @@ bind_cases(const struct bind_case *cases, size_t count)
         "list", NULL, query, NULL \
     }
 
-/* --- bodies
- * ---------------------------------------------------------------------------------------- */
+/* --- bodies ------------------------------------------------------------------------------- */
 
 static const struct bind_case body_cases[] = {
     {BODY("{\"title\":\"x\"}"), E_OK, NULL},
@@ -278,8 +276,7 @@ bodies_paths_and_queries(void)
     CASES(other_cases);
 }
 
-/* --- lists
- * ----------------------------------------------------------------------------------------- */
+/* --- lists -------------------------------------------------------------------------------- */
 
 static const struct bind_case list_cases[] = {
     {LIST(""), E_OK, NULL},
@@ -387,8 +384,7 @@ filters_as_documented(void)
     }
 }
 
-/* --- values
- * ---------------------------------------------------------------------------------------- */
+/* --- values ------------------------------------------------------------------------------- */
 
 static void
 values_are_bound(void)

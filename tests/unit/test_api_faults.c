@@ -105,8 +105,7 @@ run_nothing(struct req *r, const void *in)
     return E_OK;
 }
 
-/* --- whole rows
- * ------------------------------------------------------------------------------------ */
+/* --- whole rows --------------------------------------------------------------------------- */
 
 /* Each case takes a good row of a method and spoils it. */
 struct row_case {
@@ -295,8 +294,7 @@ static const struct row_case row_cases[] = {
 };
 #define ROWS (sizeof row_cases / sizeof row_cases[0])
 
-/* --- single fields
- * --------------------------------------------------------------------------------- */
+/* --- single fields ------------------------------------------------------------------------ */
 
 struct field_case {
     struct field field;
@@ -336,8 +334,7 @@ static const struct field_case field_cases[] = {
 };
 #define FIELDS (sizeof field_cases / sizeof field_cases[0])
 
-/* --- put together
- * ---------------------------------------------------------------------------------- */
+/* --- put together ------------------------------------------------------------------------- */
 
 static struct endpoint rows[ROWS];
 static struct endpoint field_rows[FIELDS];
