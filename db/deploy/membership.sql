@@ -51,6 +51,7 @@ begin
 end
 $$;
 
+-- Courses that the caller attends. A draft is its staff's alone, with all that belongs to it.
 create function app.enrolled_courses() returns uuid[]
 language plpgsql stable parallel safe security definer
 set search_path = pg_catalog, pg_temp
@@ -61,6 +62,7 @@ begin
     end if;
     return array(
         select e.course_id from app.enrollments e
+        join app.courses c on c.id = e.course_id and c.status <> 'draft'
         where e.org_id = app.org_id() and e.user_id = app.user_id()
               and e.status in ('active', 'completed')
               and (e.starts_at is null or e.starts_at <= now())

@@ -78,7 +78,9 @@ static const char *
 bind_bounds_message(struct req *r, const struct field *f, const char *unit)
 {
     int64_t max = f->max == 0 ? 255 : f->max;
-    return arena_printf(r->arena, "must have %lld to %lld %s", (long long)f->min, (long long)max, unit).p;
+    return arena_printf(r->arena, "must have %lld to %lld %s", (long long)f->min, (long long)max,
+                        unit)
+        .p;
 }
 
 /* All rules of a text; false when one was broken (and reported). */
@@ -125,7 +127,8 @@ bind_set_int(struct req *r, size_t i, int64_t v, const char *pointer)
     if (v < f->min || v > f->max) {
         req_violation(r, pointer, "range",
                       arena_printf(r->arena, "must be from %lld to %lld", (long long)f->min,
-                                   (long long)f->max).p);
+                                   (long long)f->max)
+                          .p);
         return;
     }
     *(int64_t *)bind_member(r, i) = v;
@@ -414,7 +417,8 @@ bind_repeated(const struct wire_pairs *pairs, size_t i)
 static err
 bind_query(struct req *r)
 {
-    const struct pg_stmt *list = r->row->sql != NULL && r->row->sql->kind == STMT_LIST ? r->row->sql : NULL;
+    const struct pg_stmt *list =
+        r->row->sql != NULL && r->row->sql->kind == STMT_LIST ? r->row->sql : NULL;
     struct wire_pairs query;
 
     TRY(wire_query_parse(r->arena, r->http->query, &query));
@@ -467,11 +471,12 @@ gate_bind(struct req *r)
     return req_violations(r);
 }
 
-/* --- values of a statement ---------------------------------------------------------------------- */
+/* --- values of a statement ----------------------------------------------------------------------
+ */
 
 static const enum pg_type field_pg_type[] = {
-    [FIELD_TEXT] = PG_TEXT, [FIELD_INT] = PG_INT8,   [FIELD_BOOL] = PG_BOOL,
-    [FIELD_UUID] = PG_UUID, [FIELD_TIME] = PG_TIME,  [FIELD_TEXTS] = PG_TEXTS,
+    [FIELD_TEXT] = PG_TEXT,   [FIELD_INT] = PG_INT8,  [FIELD_BOOL] = PG_BOOL,
+    [FIELD_UUID] = PG_UUID,   [FIELD_TIME] = PG_TIME, [FIELD_TEXTS] = PG_TEXTS,
     [FIELD_UUIDS] = PG_UUIDS, [FIELD_JSON] = PG_JSON,
 };
 
@@ -483,7 +488,8 @@ bind_field_value(struct req *r, size_t i, enum pg_type want)
 
     if (!given)
         return pg_encode_null();
-    return pg_encode(r->arena, want == PG_INT4 ? PG_INT4 : field_pg_type[f->kind], bind_member(r, i));
+    return pg_encode(r->arena, want == PG_INT4 ? PG_INT4 : field_pg_type[f->kind],
+                     bind_member(r, i));
 }
 
 const struct pg_value *

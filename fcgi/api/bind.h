@@ -13,8 +13,8 @@ struct source;
 const struct pg_value *bind_values(struct req *r, const struct pg_stmt *stmt,
                                    const struct source *sources);
 
-/* Part of gate_bind, in bind_list.c: limit, offset, cursor, count, sort and filters of a list. A parameter that is none
- * of the list's is left alone: false. */
+/* Part of gate_bind, in bind_list.c: limit, offset, cursor, count, sort and filters of a list. A
+ * parameter that is none of the list's is left alone: false. */
 struct wire_pairs;
 err bind_list(struct req *r, const struct wire_pairs *query) MUST_CHECK;
 bool bind_list_knows(const struct pg_stmt *list, struct text name);

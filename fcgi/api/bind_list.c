@@ -17,8 +17,8 @@ struct operator_name {
 };
 
 static const struct operator_name operators[] = {
-    {"", FILTER_EQ}, {"[ne]", FILTER_NE}, {"[gte]", FILTER_GTE}, {"[lte]", FILTER_LTE},
-    {"[in]", FILTER_IN},
+    {"", FILTER_EQ},       {"[ne]", FILTER_NE}, {"[gte]", FILTER_GTE},
+    {"[lte]", FILTER_LTE}, {"[in]", FILTER_IN},
 };
 
 /* "created_at[gte]" → filter and operator; false when the list has no such filter. */
@@ -62,12 +62,13 @@ bind_list_knows(const struct pg_stmt *list, struct text name)
 }
 
 static void
-list_int(struct req *r, struct text value, int64_t min, int64_t max, const char *name, int64_t *ret)
+list_int(struct req *r, const struct wire_pair *p, int64_t min, int64_t max, int64_t *ret)
 {
-    if (!text_to_int(value, ret) || *ret < min || *ret > max)
-        req_violation(r, arena_printf(r->arena, "/query/%s", name).p, "range",
+    if (!text_to_int(p->value, ret) || *ret < min || *ret > max)
+        req_violation(r, arena_printf(r->arena, "/query/%.*s", TEXT_ARG(p->name)).p, "range",
                       arena_printf(r->arena, "must be an integer from %lld to %lld", (long long)min,
-                                   (long long)max).p);
+                                   (long long)max)
+                          .p);
 }
 
 static bool
@@ -174,7 +175,8 @@ list_sort(struct req *r, struct text value)
     while (value.p != NULL) {
         struct text name = text_cut(&value, ',');
         if (r->list.pg.nsorts == PG_LIST_SORTS || !list_sort_one(r->row->sql, name, &r->list.pg)) {
-            req_violation(r, "/query/sort", "choice", "names a column that this list is not sorted by");
+            req_violation(r, "/query/sort", "choice",
+                          "names a column that this list is not sorted by");
             return;
         }
     }
@@ -195,9 +197,9 @@ list_parameter(struct req *r, const struct wire_pair *p, struct text *ret_cursor
     struct pg_list *l = &r->list.pg;
 
     if (text_eq(p->name, TEXT("limit")))
-        list_int(r, p->value, 1, LIMIT_MAX, "limit", &r->list.limit);
+        list_int(r, p, 1, LIMIT_MAX, &r->list.limit);
     else if (text_eq(p->name, TEXT("offset"))) {
-        list_int(r, p->value, 0, OFFSET_MAX, "offset", &l->offset);
+        list_int(r, p, 0, OFFSET_MAX, &l->offset);
         *ret_offset = true;
     } else if (text_eq(p->name, TEXT("cursor")))
         *ret_cursor = p->value;
@@ -222,7 +224,8 @@ bind_list(struct req *r, const struct wire_pairs *query)
     if (cursor.p != NULL && offset)
         req_violation(r, "/query/cursor", "exclusive", "cannot be combined with offset");
     else if (cursor.p != NULL && r->list.pg.nsorts > 1)
-        req_violation(r, "/query/cursor", "exclusive", "cannot be combined with several sort columns");
+        req_violation(r, "/query/cursor", "exclusive",
+                      "cannot be combined with several sort columns");
     else if (cursor.p != NULL && !cursor_read(r, cursor))
         req_violation(r, "/query/cursor", "cursor", "is not a cursor of this list and order");
     r->list.pg.limit = r->list.limit + 1;

@@ -103,7 +103,8 @@ authenticate_refresh(struct req *r)
 static bool
 metrics_basic(struct req *r, struct text given)
 {
-    struct text user = setting_text(S_METRICS_USERNAME), password = setting_text(S_METRICS_PASSWORD);
+    struct text user = setting_text(S_METRICS_USERNAME),
+                password = setting_text(S_METRICS_PASSWORD);
     size_t len = 0;
 
     if (given.p == NULL || password.len == 0 || given.len > 1024)
@@ -119,7 +120,8 @@ metrics_basic(struct req *r, struct text given)
 static err
 authenticate_metrics(struct req *r)
 {
-    struct text allowed = setting_text(S_METRICS_ALLOWED_IPS), token = setting_text(S_METRICS_BEARER_TOKEN);
+    struct text allowed = setting_text(S_METRICS_ALLOWED_IPS),
+                token = setting_text(S_METRICS_BEARER_TOKEN);
     struct text given = authorization(r, TEXT("Bearer"));
 
     if (allowed.len > 0 && !cidr_match(allowed, r->http->address))
@@ -146,7 +148,8 @@ gate_authenticate(struct req *r)
     return e;
 }
 
-/* --- cross-site requests -------------------------------------------------------------------------- */
+/* --- cross-site requests
+ * -------------------------------------------------------------------------- */
 
 static bool
 csrf_host_is(struct text url, struct text host)
@@ -177,8 +180,9 @@ csrf_give(struct req *r)
 {
     struct text t = csrf_issue(r->arena, &r->csrf_session);
 
-    reply_header(r, "Set-Cookie",
-                 arena_printf(r->arena, COOKIE_CSRF "=%.*s; Path=/; Secure; SameSite=Lax", TEXT_ARG(t)));
+    reply_header(
+        r, "Set-Cookie",
+        arena_printf(r->arena, COOKIE_CSRF "=%.*s; Path=/; Secure; SameSite=Lax", TEXT_ARG(t)));
 }
 
 err
@@ -211,14 +215,16 @@ gate_grant(struct req *r)
     return (r->row->grant & r->role) != 0 ? E_OK : E_FORBIDDEN;
 }
 
-/* --- cookies ------------------------------------------------------------------------------------- */
+/* --- cookies -------------------------------------------------------------------------------------
+ */
 
 static void
 cookie_set(struct req *r, const char *name, struct text value, int64_t max_age)
 {
     reply_header(r, "Set-Cookie",
-                 arena_printf(r->arena, "%s=%.*s; Path=/; Max-Age=%lld; Secure; HttpOnly; SameSite=Lax",
-                              name, TEXT_ARG(value), (long long)max_age));
+                 arena_printf(r->arena,
+                              "%s=%.*s; Path=/; Max-Age=%lld; Secure; HttpOnly; SameSite=Lax", name,
+                              TEXT_ARG(value), (long long)max_age));
 }
 
 void

@@ -63,14 +63,14 @@ struct field {
     size_t offset;
     enum field_place place;
     bool required;
-    bool nullable;              /* an explicit null is allowed and means "clear it" */
-    bool sensitive;             /* never logged; redacted in audit */
-    bool account;               /* the account that sign-in limits count by */
-    int64_t min, max;           /* code points, value, or items; max 0 for a text means 255 */
+    bool nullable;    /* an explicit null is allowed and means "clear it" */
+    bool sensitive;   /* never logged; redacted in audit */
+    bool account;     /* the account that sign-in limits count by */
+    int64_t min, max; /* code points, value, or items; max 0 for a text means 255 */
     enum field_format format;
-    const char *choices;        /* "draft|published", or NULL */
-    const char *preset;         /* default as text, or NULL */
-    const struct shape *shape;  /* of FIELD_OBJECT and FIELD_ITEMS */
+    const char *choices;       /* "draft|published", or NULL */
+    const char *preset;        /* default as text, or NULL */
+    const struct shape *shape; /* of FIELD_OBJECT and FIELD_ITEMS */
     const char *doc;
 };
 
@@ -82,31 +82,31 @@ struct shape {
 };
 
 /* The member's C type decides the kind; a type the binder does not know does not compile. */
-#define FIELD_KIND(type, member)                                                                   \
-    _Generic(((const struct type *)0)->member, struct text                                         \
-             : FIELD_TEXT, int64_t                                                                 \
-             : FIELD_INT, bool                                                                     \
-             : FIELD_BOOL, struct uuid                                                             \
-             : FIELD_UUID, struct timestamp                                                        \
-             : FIELD_TIME, struct texts                                                            \
-             : FIELD_TEXTS, struct uuids                                                           \
-             : FIELD_UUIDS, struct json_text                                                       \
-             : FIELD_JSON, struct items                                                            \
+#define FIELD_KIND(type, member)                           \
+    _Generic(((const struct type *)0)->member, struct text \
+             : FIELD_TEXT, int64_t                         \
+             : FIELD_INT, bool                             \
+             : FIELD_BOOL, struct uuid                     \
+             : FIELD_UUID, struct timestamp                \
+             : FIELD_TIME, struct texts                    \
+             : FIELD_TEXTS, struct uuids                   \
+             : FIELD_UUIDS, struct json_text               \
+             : FIELD_JSON, struct items                    \
              : FIELD_ITEMS)
-#define FIELD(type, member, ...)                                                                   \
-    {                                                                                              \
-        .name = #member, .kind = FIELD_KIND(type, member), .offset = offsetof(struct type, member), \
-        __VA_ARGS__                                                                                \
+#define FIELD(type, member, ...)                             \
+    {                                                        \
+        .name = #member, .kind = FIELD_KIND(type, member),   \
+        .offset = offsetof(struct type, member), __VA_ARGS__ \
     }
-#define FIELD_NESTED(type, member, of, ...)                                                        \
-    {                                                                                              \
-        .name = #member, .kind = FIELD_OBJECT, .offset = offsetof(struct type, member),            \
-        .shape = (of), __VA_ARGS__                                                                 \
+#define FIELD_NESTED(type, member, of, ...)                                             \
+    {                                                                                   \
+        .name = #member, .kind = FIELD_OBJECT, .offset = offsetof(struct type, member), \
+        .shape = (of), __VA_ARGS__                                                      \
     }
-#define SHAPE(type, field_table)                                                                   \
-    (&(const struct shape){.name = #type,                                                          \
-                           .fields = (field_table),                                                \
-                           .count = sizeof(field_table) / sizeof(field_table)[0],                  \
+#define SHAPE(type, field_table)                                                  \
+    (&(const struct shape){.name = #type,                                         \
+                           .fields = (field_table),                               \
+                           .count = sizeof(field_table) / sizeof(field_table)[0], \
                            .size = sizeof(struct type)})
 
 /* --- the columns of a row ------------------------------------------------------------------ */
@@ -194,8 +194,8 @@ struct endpoint {
     const struct pg_stmt *reply_sql; /* of a run row whose data are this statement's columns */
     bool reply_list;                 /* data is an array of `reply` */
     const char *produces;            /* media type other than application/json: raw body */
-    int status; /* 0: 200, or 204 when there is no reply */
-    const err *fails; /* errors beyond those that the gates give, ended by E_OK */
+    int status;                      /* 0: 200, or 204 when there is no reply */
+    const err *fails;                /* errors beyond those that the gates give, ended by E_OK */
     enum idempotency_kind idempotency;
     struct audit_rule audit;
     struct event_rule event;
@@ -212,9 +212,13 @@ struct endpoint {
 };
 
 /* The positional part: leaving one out does not compile, zero is refused at compile time. */
-#define NOT_ZERO(x) ((x) + 0 * sizeof(struct { _Static_assert((x) != 0, "must not be zero"); int unused; }))
-#define ENDPOINT(method_, path_, id_, auth_, grant_)                                               \
-    .method = METHOD_##method_, .path = (path_), .id = #id_, .auth = NOT_ZERO(AUTH_##auth_),       \
+#define NOT_ZERO(x)                                          \
+    ((x) + 0 * sizeof(struct {                               \
+               _Static_assert((x) != 0, "must not be zero"); \
+               int unused;                                   \
+           }))
+#define ENDPOINT(method_, path_, id_, auth_, grant_)                                         \
+    .method = METHOD_##method_, .path = (path_), .id = #id_, .auth = NOT_ZERO(AUTH_##auth_), \
     .grant = NOT_ZERO(GRANT_##grant_)
 
 #define FAILS(...) ((const err[]){__VA_ARGS__, E_OK})
@@ -227,9 +231,11 @@ struct domain {
     size_t count;
 };
 
-#define DOMAIN(name_, doc_, table_)                                                                \
-    const struct domain name_##_domain = {                                                         \
-        .name = #name_, .doc = (doc_), .rows = (table_), .count = sizeof(table_) / sizeof(table_)[0]}
+#define DOMAIN(name_, doc_, table_)                         \
+    const struct domain name_##_domain = {.name = #name_,   \
+                                          .doc = (doc_),    \
+                                          .rows = (table_), \
+                                          .count = sizeof(table_) / sizeof(table_)[0]}
 
 /* Every domain of the program; in app/domains.c. */
 extern const struct domain *const app_domains[];

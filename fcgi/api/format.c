@@ -117,7 +117,8 @@ format_opaque(struct text t)
 }
 
 static const struct format_info formats[FORMAT_COUNT] = {
-    [FORMAT_LINE] = {"control_character", NULL, NULL, "must not hold control characters", format_line},
+    [FORMAT_LINE] = {"control_character", NULL, NULL, "must not hold control characters",
+                     format_line},
     [FORMAT_MULTILINE] = {"control_character", NULL, NULL,
                           "must not hold control characters other than tab and newline",
                           format_multiline},

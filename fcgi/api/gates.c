@@ -34,7 +34,8 @@ req_violation(struct req *r, const char *pointer, const char *code, const char *
     if (r->nviolations == VIOLATIONS_MAX)
         return;
     /* Room for 8, 16, 32 …: a power of two that is full is doubled. */
-    if (r->nviolations == 0 || (r->nviolations >= 8 && (r->nviolations & (r->nviolations - 1)) == 0)) {
+    if (r->nviolations == 0 ||
+        (r->nviolations >= 8 && (r->nviolations & (r->nviolations - 1)) == 0)) {
         more = arena_array(r->arena, r->nviolations == 0 ? 8 : 2 * r->nviolations, sizeof *more);
         if (r->nviolations > 0)
             memcpy(more, r->violations, r->nviolations * sizeof *more);
@@ -103,7 +104,8 @@ gate_route(struct req *r)
     return E_OK;
 }
 
-/* --- size and media types ---------------------------------------------------------------------- */
+/* --- size and media types ----------------------------------------------------------------------
+ */
 
 static int64_t
 body_max(const struct endpoint *row)
@@ -211,7 +213,8 @@ gate_preconditions(struct req *r)
     return etag_version(match, &r->if_match) ? E_OK : E_PRECONDITION_INVALID;
 }
 
-/* --- run --------------------------------------------------------------------------------------- */
+/* --- run ---------------------------------------------------------------------------------------
+ */
 
 /* A write touched nothing: what is there for the caller to see may not be changed by them. */
 static err
@@ -299,8 +302,9 @@ run_location(struct req *r)
     if (mark == NULL || (r->status != 0 && r->status != 201))
         return;
     uuid_format(&r->new_id, id);
-    reply_header(r, "Location", arena_printf(r->arena, "/api/v1%.*s%s%s", (int)(mark - r->row->location),
-                                             r->row->location, id, mark + 4));
+    reply_header(r, "Location",
+                 arena_printf(r->arena, "/api/v1%.*s%s%s", (int)(mark - r->row->location),
+                              r->row->location, id, mark + 4));
 }
 
 static err
@@ -316,7 +320,8 @@ gate_run(struct req *r)
     return E_OK;
 }
 
-/* --- audit and events ---------------------------------------------------------------------------- */
+/* --- audit and events ----------------------------------------------------------------------------
+ */
 
 /* The identifier that a rule names: a path parameter, or "new". */
 static bool
@@ -402,8 +407,9 @@ gate_commit(struct req *r)
 /* --- order ------------------------------------------------------------------------------------ */
 
 static gate *const gates_before[] = {
-    gate_route, gate_size,        gate_address_limits, gate_authenticate,  gate_csrf,           gate_grant,
-    gate_user_limits, gate_body, gate_bind, gate_preconditions, gate_account_limits,
+    gate_route, gate_size,          gate_address_limits, gate_authenticate,
+    gate_csrf,  gate_grant,         gate_user_limits,    gate_body,
+    gate_bind,  gate_preconditions, gate_account_limits,
 };
 
 static gate *const gates_work[] = {
@@ -475,7 +481,8 @@ gates_transact(struct req *r)
     return e == E_OK ? E_OK : gates_settle(r, e);
 }
 
-/* --- log ----------------------------------------------------------------------------------------- */
+/* --- log -----------------------------------------------------------------------------------------
+ */
 
 static void
 gate_log(struct req *r)
@@ -490,8 +497,9 @@ gate_log(struct req *r)
               LOG_Z("trace_id", r->trace), LOG_UUID("user_id", r->known ? &r->claims.user : NULL),
               LOG_UUID("org_id", r->known ? &r->claims.org : NULL),
               LOG_Z("method", wire_method_name(r->http->method)),
-              LOG_Z("route", r->route == NULL ? "none" : r->route->full), LOG_INT("status", r->status),
-              LOG_INT("us", us), LOG_INT("db_us", r->db_us), LOG_INT("bytes", r->body_out->len),
+              LOG_Z("route", r->route == NULL ? "none" : r->route->full),
+              LOG_INT("status", r->status), LOG_INT("us", us), LOG_INT("db_us", r->db_us),
+              LOG_INT("bytes", r->body_out->len),
               LOG_Z("class", r->rate_class == RATE_NONE ? NULL : rate_info(r->rate_class)->name),
               LOG_Z("code", r->error == E_OK ? NULL : err_info(r->error)->code),
               LOG_UUID("error_id", r->status >= 500 && r->error != E_OK ? &r->error_id : NULL),

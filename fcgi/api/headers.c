@@ -62,7 +62,8 @@ headers_cache(struct req *r)
     bool public = r->row != NULL && r->row->cache == CACHE_PUBLIC && r->error == E_OK;
 
     reply_header(r, "Cache-Control",
-                 public ? TEXT("public, max-age=300, stale-while-revalidate=60") : TEXT("private, no-store"));
+                 public ? TEXT("public, max-age=300, stale-while-revalidate=60")
+                        : TEXT("private, no-store"));
 }
 
 static void

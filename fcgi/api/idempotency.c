@@ -92,9 +92,10 @@ idempotency_replay(struct req *r)
 err
 idempotency_store(struct req *r)
 {
-    int status = r->status != 0 ? r->status : r->row->status != 0 ? r->row->status
-                                          : r->replied            ? 200
-                                                                  : 204;
+    int status = r->status != 0        ? r->status
+                 : r->row->status != 0 ? r->row->status
+                 : r->replied          ? 200
+                                       : 204;
     struct api_idempotency_store_params p = {.key = r->idempotency_key,
                                              .status = status,
                                              .headers = buf_as_text(r->head_out),
@@ -104,5 +105,6 @@ idempotency_store(struct req *r)
         p.headers = TEXT("");
     if (p.answer.p == NULL)
         p.answer = TEXT("");
-    return tx_send_stmt(r, &api_idempotency_store, pg_encode_params(r->arena, &api_idempotency_store, &p));
+    return tx_send_stmt(r, &api_idempotency_store,
+                        pg_encode_params(r->arena, &api_idempotency_store, &p));
 }

@@ -59,8 +59,9 @@ rate_address(const struct req *r, uint8_t ret_who[16])
 static err
 rate_take(struct req *r, enum rate_class c, struct text key, bool quiet)
 {
-    struct rate_verdict v = shm_rate_take(r->api->shm, key, (uint32_t)setting_int(rates[c].count_setting),
-                                          (uint32_t)setting_int(rates[c].window_setting), clock_ms());
+    struct rate_verdict v =
+        shm_rate_take(r->api->shm, key, (uint32_t)setting_int(rates[c].count_setting),
+                      (uint32_t)setting_int(rates[c].window_setting), clock_ms());
 
     if (v.allowed && quiet)
         return E_OK;
@@ -132,7 +133,8 @@ gate_account_limits(struct req *r)
         struct text who = *(const struct text *)((const char *)r->in + f->offset);
         if (who.p == NULL)
             continue;
-        TRY(rate_take(r, own, arena_printf(r->arena, "account:%.*s:%d", TEXT_ARG(who), (int)own), true));
+        TRY(rate_take(r, own, arena_printf(r->arena, "account:%.*s:%d", TEXT_ARG(who), (int)own),
+                      true));
     }
     return E_OK;
 }

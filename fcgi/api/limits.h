@@ -1,5 +1,5 @@
-/* Rate classes: how often something may be asked. The table of classes is api/limits.def; counts and
- * windows are settings of the same names. */
+/* Rate classes: how often something may be asked. The table of classes is api/limits.def; counts
+ * and windows are settings of the same names. */
 #ifndef LECTERN_API_LIMITS_H
 #define LECTERN_API_LIMITS_H
 
@@ -28,8 +28,8 @@ const struct rate_info *rate_info(enum rate_class c);
 struct endpoint;
 enum rate_class rate_of(const struct endpoint *e);
 
-/* Gates. Address: every request and every mutation, and the row's own class where nobody is signed in.
- * User: the row's class by user. Account: sign-in rows by the account they name. */
+/* Gates. Address: every request and every mutation, and the row's own class where nobody is signed
+ * in. User: the row's class by user. Account: sign-in rows by the account they name. */
 err gate_address_limits(struct req *r) MUST_CHECK;
 err gate_user_limits(struct req *r) MUST_CHECK;
 err gate_account_limits(struct req *r) MUST_CHECK;

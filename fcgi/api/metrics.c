@@ -12,7 +12,8 @@
 #include "base/timestamp.h"
 
 /* Upper bounds in microseconds; the last bucket is +Inf. */
-static const int64_t bounds_us[] = {500, 1000, 2500, 5000, 10000, 25000, 50000, 100000, 250000, 1000000};
+static const int64_t bounds_us[] = {500,   1000,  2500,   5000,   10000,
+                                    25000, 50000, 100000, 250000, 1000000};
 #define BOUNDS (sizeof bounds_us / sizeof bounds_us[0])
 #define CLASSES 6 /* status classes 1xx to 5xx by their digit */
 
@@ -30,15 +31,16 @@ enum {
 
 /* Per route: status classes, then duration buckets, count is their sum, then microseconds. */
 #define ROUTE_COUNTERS (CLASSES + BOUNDS + 1 + 1)
-/* Per statement: executions, failures, microseconds, buckets. */
-#define STMT_COUNTERS (3 + BOUNDS + 1)
+/* Per statement: failures, then duration buckets and microseconds as above. */
+#define STMT_COUNTERS (1 + BOUNDS + 1 + 1)
 
 /* What one worker holds at the moment. Its successor in the slot starts from zero, so that a killed
  * worker leaves no trace. */
 enum slot_gauge { SLOT_IN_FLIGHT, SLOT_DATABASE_UP, SLOT_GAUGES };
 #define SLOTS (METRIC_POOLS * METRIC_SLOTS)
 
-/* Layout: globals, gauges by slot, rate classes, errors by code, routes, statements (api then app). */
+/* Layout: globals, gauges by slot, rate classes, errors by code, routes, statements (api then app).
+ */
 static size_t
 at_slot(enum slot_gauge gauge, size_t slot)
 {
@@ -191,11 +193,10 @@ metric_statement(struct api *api, const struct pg_stmt *stmt, int64_t us, bool f
 {
     size_t base = at_stmt(stmt_number(stmt));
 
-    shm_count(api->shm, base, 1);
     if (failed)
-        shm_count(api->shm, base + 1, 1);
-    shm_count(api->shm, base + 2, (uint64_t)us);
-    shm_count(api->shm, base + 3 + bucket_of(us), 1);
+        shm_count(api->shm, base, 1);
+    shm_count(api->shm, base + 1 + bucket_of(us), 1);
+    shm_count(api->shm, base + 1 + BOUNDS + 1, (uint64_t)us);
 }
 
 void
@@ -220,7 +221,8 @@ metric_worker(struct api *api, int started, bool signalled)
         shm_count(api->shm, G_WORKERS_SIGNALLED, 1);
 }
 
-/* --- exposition --------------------------------------------------------------------------------- */
+/* --- exposition ---------------------------------------------------------------------------------
+ */
 
 static void
 family(struct buf *out, const char *name, const char *type, const char *help)
@@ -235,12 +237,31 @@ seconds(struct buf *out, uint64_t us)
                (unsigned long long)(us % 1000000));
 }
 
+struct global {
+    size_t counter;
+    const char *name;
+    const char *help;
+};
+
+static const struct global globals[] = {
+    {G_REQUEST_BYTES, "http_request_bytes_total", "Bytes of request bodies."},
+    {G_RESPONSE_BYTES, "http_response_bytes_total", "Bytes of answers."},
+    {G_DATABASE_RECONNECTS, "db_reconnects_total", "Connections made again."},
+    {G_REPLAYS, "idempotent_replays_total", "Answers given again for a key."},
+    {G_WORKERS_STARTED, "worker_starts_total", "Workers started."},
+    {G_WORKERS_RESTARTED, "worker_restarts_total", "Workers started in place of one that ended."},
+    {G_WORKERS_SIGNALLED, "worker_kills_total", "Workers ended by a signal."},
+};
+
 static void
-single(struct buf *out, const struct api *api, size_t counter, const char *name, const char *type,
-       const char *help)
+write_globals(struct buf *out, const struct api *api)
 {
-    family(out, name, type, help);
-    buf_printf(out, "%s %llu\n", name, (unsigned long long)shm_counter(api->shm, counter));
+    for (size_t i = 0; i < sizeof globals / sizeof globals[0]; i++) {
+        const struct global *g = &globals[i];
+        family(out, g->name, "counter", g->help);
+        buf_printf(out, "%s %llu\n", g->name,
+                   (unsigned long long)shm_counter(api->shm, g->counter));
+    }
 }
 
 static uint64_t
@@ -272,14 +293,14 @@ gauge(struct buf *out, const struct api *api, enum slot_gauge g, const char *nam
     buf_printf(out, "%s %llu\n", name, (unsigned long long)slot_sum(api, g));
 }
 
+/* The buckets begin at `at`; the sum of microseconds follows them. */
 static void
-histogram(struct buf *out, const struct api *api, const char *name, const char *labels, size_t buckets,
-          size_t sum)
+histogram(struct buf *out, const struct api *api, const char *name, const char *labels, size_t at)
 {
     uint64_t count = 0;
 
     for (size_t i = 0; i <= BOUNDS; i++) {
-        count += shm_counter(api->shm, buckets + i);
+        count += shm_counter(api->shm, at + i);
         buf_printf(out, "%s_bucket{%s,le=\"", name, labels);
         if (i == BOUNDS)
             buf_z(out, "+Inf");
@@ -288,7 +309,7 @@ histogram(struct buf *out, const struct api *api, const char *name, const char *
         buf_printf(out, "\"} %llu\n", (unsigned long long)count);
     }
     buf_printf(out, "%s_sum{%s} ", name, labels);
-    seconds(out, shm_counter(api->shm, sum));
+    seconds(out, shm_counter(api->shm, at + BOUNDS + 1));
     buf_printf(out, "%s_count{%s} %llu\n", name, labels, (unsigned long long)count);
 }
 
@@ -301,8 +322,9 @@ write_routes(struct buf *out, const struct api *api)
         for (size_t c = 1; c < CLASSES; c++) {
             uint64_t n = shm_counter(api->shm, at_route(i) + c);
             if (n > 0)
-                buf_printf(out, "http_requests_total{route=\"%s\",method=\"%s\",status=\"%zuxx\"} %llu\n",
-                           t->full, wire_method_name(t->row->method), c, (unsigned long long)n);
+                buf_printf(
+                    out, "http_requests_total{route=\"%s\",method=\"%s\",status=\"%zuxx\"} %llu\n",
+                    t->full, wire_method_name(t->row->method), c, (unsigned long long)n);
         }
     }
     family(out, "http_request_duration_seconds", "histogram", "Time from accept to answer.");
@@ -311,8 +333,7 @@ write_routes(struct buf *out, const struct api *api)
         char labels[256];
         snprintf(labels, sizeof labels, "route=\"%s\",method=\"%s\"", t->full,
                  wire_method_name(t->row->method));
-        histogram(out, api, "http_request_duration_seconds", labels, at_route(i) + CLASSES,
-                  at_route(i) + CLASSES + BOUNDS + 1);
+        histogram(out, api, "http_request_duration_seconds", labels, at_route(i) + CLASSES);
     }
 }
 
@@ -323,12 +344,12 @@ write_statements(struct buf *out, const struct api *api)
     for (size_t i = 0; i < stmt_total(); i++) {
         char labels[128];
         snprintf(labels, sizeof labels, "statement=\"%s\"", stmt_at(i)->name);
-        histogram(out, api, "db_statement_duration_seconds", labels, at_stmt(i) + 3, at_stmt(i) + 2);
+        histogram(out, api, "db_statement_duration_seconds", labels, at_stmt(i) + 1);
     }
     family(out, "db_statement_failures_total", "counter", "Statements that failed, by name.");
     for (size_t i = 0; i < stmt_total(); i++)
         buf_printf(out, "db_statement_failures_total{statement=\"%s\"} %llu\n", stmt_at(i)->name,
-                   (unsigned long long)shm_counter(api->shm, at_stmt(i) + 1));
+                   (unsigned long long)shm_counter(api->shm, at_stmt(i)));
 }
 
 static void
@@ -356,18 +377,11 @@ metrics_write(const struct api *api, struct buf *out)
     family(out, "lectern_build_info", "gauge", "The running release.");
     buf_printf(out, "lectern_build_info{version=\"%s\"} 1\n", PACKAGE_VERSION);
     gauge(out, api, SLOT_IN_FLIGHT, "http_requests_in_flight", "Requests in workers now.");
-    single(out, api, G_REQUEST_BYTES, "http_request_bytes_total", "counter", "Bytes of request bodies.");
-    single(out, api, G_RESPONSE_BYTES, "http_response_bytes_total", "counter", "Bytes of answers.");
     gauge(out, api, SLOT_DATABASE_UP, "db_connections", "Open database connections.");
-    single(out, api, G_DATABASE_RECONNECTS, "db_reconnects_total", "counter", "Connections made again.");
     family(out, "db_time_seconds_total", "counter", "Time requests waited for the database.");
     buf_z(out, "db_time_seconds_total ");
     seconds(out, shm_counter(api->shm, G_DATABASE_US));
-    single(out, api, G_REPLAYS, "idempotent_replays_total", "counter", "Answers given again for a key.");
-    single(out, api, G_WORKERS_STARTED, "worker_starts_total", "counter", "Workers started.");
-    single(out, api, G_WORKERS_RESTARTED, "worker_restarts_total", "counter",
-           "Workers started in place of one that ended.");
-    single(out, api, G_WORKERS_SIGNALLED, "worker_kills_total", "counter", "Workers ended by a signal.");
+    write_globals(out, api);
     write_routes(out, api);
     write_statements(out, api);
     write_errors(out, api);

@@ -118,7 +118,8 @@ reply_raw(struct req *r, struct text body)
     return E_OK;
 }
 
-/* --- rows -------------------------------------------------------------------------------------- */
+/* --- rows --------------------------------------------------------------------------------------
+ */
 
 static void
 reply_note_version(struct req *r, const struct pg_stmt *stmt, const PGresult *result)
@@ -166,7 +167,8 @@ list_query_rest(struct req *r)
     buf_init(&b, 256, 16384);
     while (rest.p != NULL && rest.len > 0) {
         struct text pair = text_cut(&rest, '&');
-        if (pair.len == 0 || text_starts(pair, TEXT("offset=")) || text_starts(pair, TEXT("cursor=")))
+        if (pair.len == 0 || text_starts(pair, TEXT("offset=")) ||
+            text_starts(pair, TEXT("cursor=")))
             continue;
         buf_text(&b, pair);
         buf_char(&b, '&');
@@ -314,7 +316,8 @@ reply_problem(struct req *r)
     r->replied = true;
 }
 
-/* --- the gate ---------------------------------------------------------------------------------- */
+/* --- the gate ----------------------------------------------------------------------------------
+ */
 
 /* RFC 9110, 13.1.2: weak comparison against a list, or '*'. */
 static bool

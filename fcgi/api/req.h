@@ -62,7 +62,7 @@ struct req {
     bool known; /* a user is signed in; claims hold */
     bool by_cookie;
     bool session_check; /* the session must be looked up with this request's statements */
-    bool service; /* internal caller, exempt from limits */
+    bool service;       /* internal caller, exempt from limits */
     struct token_claims claims;
     unsigned role;
     struct text refresh_token; /* AUTH_REFRESH by cookie */
@@ -78,7 +78,7 @@ struct req {
     struct violation *violations; /* at most VIOLATIONS_MAX */
     size_t nviolations;
     struct text idempotency_key;
-    bool idempotent; /* a key is claimed in this transaction */
+    bool idempotent;  /* a key is claimed in this transaction */
     int64_t if_match; /* version, -1: none */
     bool if_match_any;
     struct text if_none_match;
@@ -87,10 +87,10 @@ struct req {
     /* transaction */
     bool begun;       /* identity is queued */
     unsigned prelude; /* results owed before the first one of the run: identity, session, key */
-    bool failed; /* the transaction holds nothing that may be committed */
-    bool abandoned; /* the answer stands although the transaction failed */
-    bool unchanged; /* the run changed nothing: there is nothing to audit and no event */
-    bool keep;   /* commit although the answer is an error (a revoked family must stay revoked) */
+    bool failed;      /* the transaction holds nothing that may be committed */
+    bool abandoned;   /* the answer stands although the transaction failed */
+    bool unchanged;   /* the run changed nothing: there is nothing to audit and no event */
+    bool keep; /* commit although the answer is an error (a revoked family must stay revoked) */
     unsigned tries;
     size_t head_mark; /* header bytes written before the transaction */
 
@@ -101,7 +101,7 @@ struct req {
     bool replied;
     int64_t version; /* for ETag; 0: none */
     struct timestamp modified;
-    int64_t total;   /* -1: not counted */
+    int64_t total; /* -1: not counted */
     int64_t retry_after;
     bool replayed;
 
@@ -136,8 +136,8 @@ err reply_shape(struct req *r, const struct shape *shape, const void *value) MUS
 err reply_shapes(struct req *r, const struct shape *shape, struct items items) MUST_CHECK;
 /* Run a statement and answer with its row (E_NOT_FOUND when there is none). */
 err reply_one(struct req *r, const struct pg_stmt *stmt, const void *params) MUST_CHECK;
-/* Run a statement with its parameters bound by name, as a row's own .sql is, and answer with its row. A
- * write that touched nothing is E_FORBIDDEN or E_NOT_FOUND by the row's probe. */
+/* Run a statement with its parameters bound by name, as a row's own .sql is, and answer with its
+ * row. A write that touched nothing is E_FORBIDDEN or E_NOT_FOUND by the row's probe. */
 err reply_bound(struct req *r, const struct pg_stmt *stmt) MUST_CHECK;
 /* A body of the row's own media type. */
 err reply_raw(struct req *r, struct text body) MUST_CHECK;

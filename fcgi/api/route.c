@@ -162,7 +162,8 @@ route_source(const struct route *t, const char *name, struct source *ret_source)
 }
 
 bool
-route_sources(const struct route *t, const struct pg_stmt *stmt, struct source *ret_sources, FILE *faults)
+route_sources(const struct route *t, const struct pg_stmt *stmt, struct source *ret_sources,
+              FILE *faults)
 {
     bool good = true;
 

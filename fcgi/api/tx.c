@@ -43,15 +43,21 @@ tx_queue_identity(struct req *r)
     struct text role = r->known ? text_of(r->claims.role) : TEXT("");
 
     if (tx_read_only(r)) {
-        struct api_identity_read_params read = {
-            .user_id = r->claims.user, .has_user_id = r->known,
-            .org_id = r->claims.org, .has_org_id = r->known, .role = role};
+        struct api_identity_read_params read = {.user_id = r->claims.user,
+                                                .has_user_id = r->known,
+                                                .org_id = r->claims.org,
+                                                .has_org_id = r->known,
+                                                .role = role};
         return tx_queue(r, &api_identity_read, &read);
     }
     struct api_identity_write_params write = {
-        .user_id = r->claims.user, .has_user_id = r->known,
-        .org_id = r->claims.org, .has_org_id = r->known, .role = role,
-        .request_id = r->http->request_id, .client_ip = r->http->address,
+        .user_id = r->claims.user,
+        .has_user_id = r->known,
+        .org_id = r->claims.org,
+        .has_org_id = r->known,
+        .role = role,
+        .request_id = r->http->request_id,
+        .client_ip = r->http->address,
         .audit_action = text_of(r->row->audit.action == NULL ? "" : r->row->audit.action)};
     return tx_queue(r, &api_identity_write, &write);
 }

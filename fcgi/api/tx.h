@@ -11,7 +11,8 @@
  * the first. Nothing is awaited. */
 err tx_send(struct req *r, const struct pg_query *q) MUST_CHECK;
 /* Queue a statement with already encoded values. */
-err tx_send_stmt(struct req *r, const struct pg_stmt *stmt, const struct pg_value *values) MUST_CHECK;
+err tx_send_stmt(struct req *r, const struct pg_stmt *stmt,
+                 const struct pg_value *values) MUST_CHECK;
 /* Queue a statement whose answer matters only if it fails; it is read with the next result. */
 err tx_prelude(struct req *r, const struct pg_stmt *stmt, const void *params) MUST_CHECK;
 /* The oldest queued result. A failure is remembered: the transaction will not be committed. */

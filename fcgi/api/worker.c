@@ -65,7 +65,8 @@ api_open(const char *pool)
     layout.tag = metrics_tag();
     api.shm = shm_open_tables(setting_z(S_SHARED_DIR), &layout);
     if (api.shm == NULL) {
-        log_event(LOG_L_ERROR, "the shared tables cannot be opened", LOG_Z("directory", setting_z(S_SHARED_DIR)));
+        log_event(LOG_L_ERROR, "the shared tables cannot be opened",
+                  LOG_Z("directory", setting_z(S_SHARED_DIR)));
         return E_UNAVAILABLE;
     }
     return E_OK;
@@ -90,7 +91,8 @@ api_worker_event(int started, int signalled)
     metric_worker(&api, started, signalled > 0);
 }
 
-/* --- observers ----------------------------------------------------------------------------------- */
+/* --- observers -----------------------------------------------------------------------------------
+ */
 
 static void
 observe_statement(void *ctx, const struct pg_stmt *stmt, int64_t us, err e)
@@ -99,8 +101,9 @@ observe_statement(void *ctx, const struct pg_stmt *stmt, int64_t us, err e)
 
     metric_statement(a, stmt, us, e != E_OK);
     if (us >= setting_int(S_SLOW_QUERY_MS) * 1000)
-        log_event(LOG_L_WARN, "slow statement", LOG_Z("statement", stmt->name), LOG_INT("us", us),
-                  LOG_TEXT("request_id", a->current == NULL ? TEXT_NULL : a->current->http->request_id));
+        log_event(
+            LOG_L_WARN, "slow statement", LOG_Z("statement", stmt->name), LOG_INT("us", us),
+            LOG_TEXT("request_id", a->current == NULL ? TEXT_NULL : a->current->http->request_id));
 }
 
 static void
@@ -108,11 +111,13 @@ observe_connection(void *ctx, bool up, unsigned reconnects)
 {
     metric_database(ctx, up, reconnects > 0);
     if (!up || reconnects > 0)
-        log_event(up ? LOG_L_INFO : LOG_L_WARN, up ? "database connected again" : "database connection closed",
+        log_event(up ? LOG_L_INFO : LOG_L_WARN,
+                  up ? "database connected again" : "database connection closed",
                   LOG_INT("reconnects", reconnects));
 }
 
-/* --- a worker ------------------------------------------------------------------------------------- */
+/* --- a worker
+ * ------------------------------------------------------------------------------------- */
 
 static bool
 worker_told_to_leave(void)
@@ -125,7 +130,8 @@ worker_told_to_leave(void)
 static void
 worker_serve(struct wire_request *http, struct buf *head, struct buf *body)
 {
-    struct req r = {.api = &api, .http = http, .arena = http->arena, .head_out = head, .body_out = body};
+    struct req r = {
+        .api = &api, .http = http, .arena = http->arena, .head_out = head, .body_out = body};
 
     buf_reset(head);
     buf_reset(body);

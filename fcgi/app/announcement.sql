@@ -7,6 +7,7 @@
 -- filter: pinned bool a.pinned eq
 -- filter: author_id uuid a.author_id eq in
 -- filter: created_at timestamptz a.created_at gte lte
+-- filter: updated_at timestamptz a.updated_at gte lte
 -- filter: publish_at timestamptz a.publish_at gte lte
 -- search: q text (a.title ilike '%' || replace(replace(replace($V, '\', '\\'), '%', '\%'), '_', '\_') || '%')
 -- sort: -publish_at a.publish_at, created_at a.created_at
@@ -23,6 +24,7 @@ select {columns a}
 -- filter: pinned bool a.pinned eq
 -- filter: author_id uuid a.author_id eq in
 -- filter: created_at timestamptz a.created_at gte lte
+-- filter: updated_at timestamptz a.updated_at gte lte
 -- filter: publish_at timestamptz a.publish_at gte lte
 -- search: q text (a.title ilike '%' || replace(replace(replace($V, '\', '\\'), '%', '\%'), '_', '\_') || '%')
 -- sort: -publish_at a.publish_at, created_at a.created_at

@@ -34,7 +34,8 @@ struct course_input {
         FIELD(course_input, enrolment, .choices = "closed|code|open",                              \
               .doc = "How students enrol themselves"),                                             \
         FIELD(course_input, join_code, .min = 6, .max = 64, .format = FORMAT_CODE,                 \
-              .sensitive = true, .nullable = true, .doc = "The code that enrolment=code asks for"), \
+              .sensitive = true, .nullable = true,                                                 \
+              .doc = "The code that enrolment=code asks for"),                                     \
         FIELD(course_input, seats, .min = 1, .max = 100000, .nullable = true,                      \
               .doc = "How many may be enrolled at once"),                                          \
         FIELD(course_input, starts_at, .nullable = true, .doc = "When it begins"),                 \
@@ -105,8 +106,7 @@ course_update(struct req *r, const void *input)
     return course_code(r, in->course_id, in);
 }
 
-#define COURSE_CODES                                                                               \
-    .fails = FAILS(E_JOIN_CODE_MISSING, E_JOIN_CODE_TAKEN, E_NOT_A_TEACHER)
+#define COURSE_CODES .fails = FAILS(E_JOIN_CODE_MISSING, E_JOIN_CODE_TAKEN, E_NOT_A_TEACHER)
 
 static const struct endpoint rows[] = {
     {ENDPOINT(GET, "/courses", course_list, USER, EVERYONE),
@@ -143,8 +143,7 @@ static const struct endpoint rows[] = {
      .doc = "Archive a course: it can be read and takes no enrolments."},
     {ENDPOINT(POST, "/courses/{course_id}/transfer-owner", course_transfer, USER, TEACHERS),
      .in = SHAPE(course_owner, course_owner_fields), .sql = &sql_course_transfer,
-     .fails = FAILS(E_NOT_A_TEACHER),
-     .audit = {"course.transfer_owner", "course", "course_id"},
+     .fails = FAILS(E_NOT_A_TEACHER), .audit = {"course.transfer_owner", "course", "course_id"},
      .event = {"course.owner_transferred", "course", "course_id", "course_id"}, .since = "0.1.0",
      .doc = "Give a course to another teacher; the former owner stays as a co-teacher."},
     {ENDPOINT(GET, "/courses/{course_id}/staff", course_staff_list, USER, EVERYONE),

@@ -123,6 +123,7 @@ select {columns c} from app.course_transfer(:course_id, :owner_id, :if_match) c;
 -- kind: list
 -- columns: id uuid, name text, role text, created_at timestamptz
 -- filter: role text s.role eq
+-- filter: created_at timestamptz s.created_at gte lte
 -- sort: created_at s.created_at, name u.name
 -- key: s.user_id
 select s.user_id as id, u.name, s.role, s.created_at

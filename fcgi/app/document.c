@@ -24,11 +24,11 @@ document_jwks(struct req *r, const void *input)
 
 static const struct endpoint rows[] = {
     {ENDPOINT(GET, "/openapi.json", openapi, ANYONE, PUBLIC), .run = document_openapi,
-     .produces = "application/json", .cache = CACHE_PUBLIC, .rate = RATE_DEFAULT_READ, .since = "0.1.0",
-     .doc = "This interface as an OpenAPI 3.1 document."},
+     .produces = "application/json", .cache = CACHE_PUBLIC, .rate = RATE_DEFAULT_READ,
+     .since = "0.1.0", .doc = "This interface as an OpenAPI 3.1 document."},
     {ENDPOINT(GET, "//.well-known/jwks.json", jwks, ANYONE, PUBLIC), .run = document_jwks,
-     .produces = "application/json", .cache = CACHE_PUBLIC, .rate = RATE_DEFAULT_READ, .since = "0.1.0",
-     .doc = "The public keys of access tokens (RFC 7517)."},
+     .produces = "application/json", .cache = CACHE_PUBLIC, .rate = RATE_DEFAULT_READ,
+     .since = "0.1.0", .doc = "The public keys of access tokens (RFC 7517)."},
 };
 
 DOMAIN(document, "Documents", rows);

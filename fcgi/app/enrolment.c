@@ -31,7 +31,8 @@ struct enrolment_change {
 };
 
 static const struct field enrolment_change_fields[] = {
-    FIELD(enrolment_change, status, .choices = "active|completed|withdrawn", .doc = "The new state"),
+    FIELD(enrolment_change, status, .choices = "active|completed|withdrawn",
+          .doc = "The new state"),
     FIELD(enrolment_change, starts_at, .nullable = true, .doc = "Access from then on"),
     FIELD(enrolment_change, ends_at, .nullable = true, .doc = "Access until then"),
 };
@@ -62,9 +63,12 @@ struct import_line {
 static const struct field import_line_fields[] = {
     FIELD(import_line, line, .doc = "Of the CSV, the header being 1"),
     FIELD(import_line, email, .doc = "As it stands there"),
-    FIELD(import_line, action, .choices = "enrol|reactivate|unchanged|error", .doc = "What is done"),
-    FIELD(import_line, code, .nullable = true,
-          .doc = "Of an error: user_unknown, not_a_student, duplicate_line, email_invalid, course_full"),
+    FIELD(import_line, action, .choices = "enrol|reactivate|unchanged|error",
+          .doc = "What is done"),
+    FIELD(
+        import_line, code, .nullable = true,
+        .doc =
+            "Of an error: user_unknown, not_a_student, duplicate_line, email_invalid, course_full"),
     FIELD(import_line, user_id, .nullable = true, .doc = "Whom the address belongs to"),
     FIELD(import_line, enrollment_id, .nullable = true, .doc = "The enrolment"),
 };
@@ -90,13 +94,15 @@ static const struct field import_report_fields[] = {
     FIELD(import_report, reactivated, .doc = "Withdrawn ones brought back"),
     FIELD(import_report, unchanged, .doc = "Enrolled already"),
     FIELD(import_report, failed, .doc = "Lines with an error"),
-    FIELD(import_report, lines, .shape = SHAPE(import_line, import_line_fields), .doc = "Line by line"),
+    FIELD(import_report, lines, .shape = SHAPE(import_line, import_line_fields),
+          .doc = "Line by line"),
 };
 
 #define IMPORT_ROWS_MAX 5000
 #define IMPORT_COLUMNS_MAX 50
 
-/* --- one ------------------------------------------------------------------------------------------- */
+/* --- one
+ * ------------------------------------------------------------------------------------------- */
 
 /* Enrolling twice is no event; what is brought back keeps its identifier. */
 static void
@@ -125,7 +131,8 @@ static err
 enrolment_by_oneself(struct req *r)
 {
     const struct enrolment_input *in = r->in;
-    struct sql_enrolment_of_user_params of = {.course_id = in->course_id, .user_id = r->claims.user};
+    struct sql_enrolment_of_user_params of = {.course_id = in->course_id,
+                                              .user_id = r->claims.user};
     struct sql_enrolment_of_user_row row;
     struct sql_enrolment_self_params p = {.new_id = r->new_id};
     struct sql_enrolment_self_row made;
@@ -157,7 +164,8 @@ enrolment_create(struct req *r, const void *input)
     return enrolment_by_staff(r, in);
 }
 
-/* --- many ------------------------------------------------------------------------------------------ */
+/* --- many
+ * ------------------------------------------------------------------------------------------ */
 
 static bool
 import_column(const struct csv_row *header, size_t *ret_column)
@@ -237,15 +245,15 @@ import_refuse(struct req *r, const struct sql_enrolment_import_row *rows, size_t
 }
 
 static err
-import_reply(struct req *r, struct import_report *report, const struct sql_enrolment_import_row *rows,
-             size_t count)
+import_reply(struct req *r, struct import_report *report,
+             const struct sql_enrolment_import_row *rows, size_t count)
 {
     struct import_line *lines = arena_array(r->arena, count + 1, sizeof *lines);
 
     for (size_t i = 0; i < count; i++) {
         import_count(report, rows[i].action);
-        lines[i] = (struct import_line){rows[i].line,   rows[i].email,   rows[i].action,
-                                        rows[i].code,   rows[i].user_id, rows[i].enrollment_id};
+        lines[i] = (struct import_line){rows[i].line, rows[i].email,   rows[i].action,
+                                        rows[i].code, rows[i].user_id, rows[i].enrollment_id};
     }
     if (!report->dry_run && report->atomic && report->failed > 0)
         return import_refuse(r, rows, count);
@@ -283,19 +291,21 @@ enrolment_import(struct req *r, const void *input)
     return import_reply(r, &report, rows, count);
 }
 
-#define ENROLMENT_FAILS                                                                            \
-    .fails = FAILS(E_COURSE_FULL, E_COURSE_ARCHIVED, E_NOT_A_STUDENT, E_REFERENCE_UNKNOWN,         \
+#define ENROLMENT_FAILS                                                                    \
+    .fails = FAILS(E_COURSE_FULL, E_COURSE_ARCHIVED, E_NOT_A_STUDENT, E_REFERENCE_UNKNOWN, \
                    E_JOIN_CODE_WRONG, E_ENROLMENT_CLOSED)
 
 static const struct endpoint rows[] = {
     {ENDPOINT(GET, "/enrollments", enrollment_list, USER, EVERYONE), .sql = &sql_enrolment_list,
      .unbounded = true, .since = "0.1.0",
-     .doc = "List the enrolments that the caller may see: one's own, those of courses one teaches, or all."},
+     .doc = "List the enrolments that the caller may see: one's own, those of courses one teaches, "
+            "or all."},
     {ENDPOINT(GET, "/enrollments/{enrollment_id}", enrollment_get, USER, EVERYONE),
      .sql = &sql_enrolment_get, .since = "0.1.0", .doc = "Read an enrolment."},
     {ENDPOINT(PATCH, "/enrollments/{enrollment_id}", enrollment_update, USER, TEACHERS),
      .in = SHAPE(enrolment_change, enrolment_change_fields), .sql = &sql_enrolment_update,
-     .probe = &sql_enrolment_visible, .fails = FAILS(E_COURSE_FULL, E_COURSE_ARCHIVED, E_NOT_A_STUDENT),
+     .probe = &sql_enrolment_visible,
+     .fails = FAILS(E_COURSE_FULL, E_COURSE_ARCHIVED, E_NOT_A_STUDENT),
      .event = {"enrolment.updated", "enrollment", "enrollment_id", NULL}, .since = "0.1.0",
      .doc = "Complete, withdraw or reactivate an enrolment, or set when it gives access."},
     {ENDPOINT(DELETE, "/enrollments/{enrollment_id}", enrollment_withdraw, USER, EVERYONE),
@@ -307,11 +317,12 @@ static const struct endpoint rows[] = {
      .sql = &sql_enrolment_of_course_list, .probe = &sql_course_visible, .unbounded = true,
      .since = "0.1.0", .doc = "List the enrolments of a course."},
     {ENDPOINT(POST, "/courses/{course_id}/enrollments", enrollment_create, USER, EVERYONE),
-     .in = SHAPE(enrolment_input, enrolment_fields), .body = BODY_JSON_OPTIONAL, .run = enrolment_create,
-     .reply_sql = &sql_enrolment_upsert, .status = 201, .location = "/enrollments/{id}",
-     ENROLMENT_FAILS, .event = {"enrolment.created", "enrollment", "new", "course_id"},
-     .since = "0.1.0",
-     .doc = "Enrol a student (staff), or oneself where the course is open or the code is known. Enrolling twice changes nothing."},
+     .in = SHAPE(enrolment_input, enrolment_fields), .body = BODY_JSON_OPTIONAL,
+     .run = enrolment_create, .reply_sql = &sql_enrolment_upsert, .status = 201,
+     .location = "/enrollments/{id}", ENROLMENT_FAILS,
+     .event = {"enrolment.created", "enrollment", "new", "course_id"}, .since = "0.1.0",
+     .doc = "Enrol a student (staff), or oneself where the course is open or the code is known. "
+            "Enrolling twice changes nothing."},
     {ENDPOINT(POST, "/courses/{course_id}/enrollments/import", enrollment_import, USER, TEACHERS),
      .in = SHAPE(import_input, import_fields), .body = BODY_CSV, .run = enrolment_import,
      .reply = SHAPE(import_report, import_report_fields), .status = 201,
@@ -319,7 +330,8 @@ static const struct endpoint rows[] = {
      .audit = {"enrollment.import", "enrollment_import", "new"},
      .event = {"enrolment.imported", "enrollment_import", "new", "course_id"}, .since = "0.1.0",
      .doc = "Enrol everyone on a CSV list with a column email, reported line by line."},
-    {ENDPOINT(GET, "/courses/{course_id}/enrollment-imports", enrollment_import_list, USER, TEACHERS),
+    {ENDPOINT(GET, "/courses/{course_id}/enrollment-imports", enrollment_import_list, USER,
+              TEACHERS),
      .sql = &sql_enrolment_import_list, .probe = &sql_course_visible, .since = "0.1.0",
      .doc = "List the imports of a course."},
     {ENDPOINT(GET, "/enrollment-imports/{import_id}", enrollment_import_get, USER, TEACHERS),
@@ -328,7 +340,8 @@ static const struct endpoint rows[] = {
      .sql = &sql_enrolment_import_undo, .status = 200, .fails = FAILS(E_IMPORT_UNDONE),
      .audit = {"enrollment.import_undo", "enrollment_import", "import_id"},
      .event = {"enrolment.import_undone", "enrollment_import", "import_id", NULL}, .since = "0.1.0",
-     .doc = "Undo an import: new enrolments go (or are withdrawn, if they have changed since), brought back ones return to what they were."},
+     .doc = "Undo an import: new enrolments go (or are withdrawn, if they have changed since), "
+            "brought back ones return to what they were."},
 };
 
 DOMAIN(enrolment, "Enrolments", rows);

@@ -151,7 +151,8 @@ details_required(struct req *r)
     for (int id = 0; id < S_COUNT; id++) {
         const struct setting_info *s = setting_info((enum setting_id)id);
         if ((s->flags & (SET_REQUIRED | SET_PRODUCTION)) != 0)
-            envs[n++] = (struct required_env){text_of(s->name), setting_is_set((enum setting_id)id)};
+            envs[n++] =
+                (struct required_env){text_of(s->name), setting_is_set((enum setting_id)id)};
     }
     return (struct items){envs, n};
 }
@@ -199,9 +200,11 @@ static const struct endpoint rows[] = {
      .reply = HEALTH_SHAPE, .rate = RATE_NONE, .since = "0.1.0",
      .doc = "The database answers with the right schema, and row-level security holds."},
     {ENDPOINT(GET, "/health/startup", health_startup, ANYONE, PUBLIC), .run = health_ready,
-     .reply = HEALTH_SHAPE, .rate = RATE_NONE, .since = "0.1.0", .doc = "It has started and is ready."},
+     .reply = HEALTH_SHAPE, .rate = RATE_NONE, .since = "0.1.0",
+     .doc = "It has started and is ready."},
     {ENDPOINT(GET, "/health/details", health_details, USER, OPERATORS), .run = health_details,
-     .reply = SHAPE(health_details, health_details_fields), .rate = RATE_ADMIN_READ, .since = "0.1.0",
+     .reply = SHAPE(health_details, health_details_fields), .rate = RATE_ADMIN_READ,
+     .since = "0.1.0",
      .doc = "Dependencies, the limits in force and the settings that must be given."},
     {ENDPOINT(GET, "//metrics", metrics, METRICS, PUBLIC), .run = health_metrics,
      .produces = "text/plain; version=0.0.4; charset=utf-8", .rate = RATE_NONE, .since = "0.1.0",

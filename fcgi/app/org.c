@@ -13,7 +13,8 @@ struct org_input {
 static const struct field org_fields[] = {
     FIELD(org_input, name, .min = 1, .max = 255, .doc = "Its name"),
     FIELD(org_input, locale, .min = 2, .max = 35, .format = FORMAT_LOCALE, .doc = "Its language"),
-    FIELD(org_input, timezone, .min = 1, .max = 64, .format = FORMAT_TIMEZONE, .doc = "Its time zone"),
+    FIELD(org_input, timezone, .min = 1, .max = 64, .format = FORMAT_TIMEZONE,
+          .doc = "Its time zone"),
     FIELD(org_input, settings, .doc = "Preferences of the organisation, at most 32 KiB"),
 };
 

@@ -12,7 +12,8 @@
 #include "base/timestamp.h"
 #include "shm/shm.h"
 
-/* --- shapes -------------------------------------------------------------------------------------- */
+/* --- shapes --------------------------------------------------------------------------------------
+ */
 
 struct register_input {
     struct text name;
@@ -34,7 +35,8 @@ struct accepted {
 };
 
 static const struct field accepted_fields[] = {
-    FIELD(accepted, status, .choices = "accepted", .doc = "The same for known and unknown addresses"),
+    FIELD(accepted, status, .choices = "accepted",
+          .doc = "The same for known and unknown addresses"),
 };
 
 struct login_input {
@@ -81,7 +83,8 @@ static const struct field session_tokens_fields[] = {
     FIELD(session_tokens, token_type, .choices = "Bearer", .doc = "RFC 6750"),
     FIELD(session_tokens, expires_in, .doc = "Seconds that the access token lives"),
     FIELD(session_tokens, refresh_token, .doc = "For one exchange at /auth/refresh"),
-    FIELD_NESTED(session_tokens, user, SHAPE(session_user, session_user_fields), .doc = "Who signed in"),
+    FIELD_NESTED(session_tokens, user, SHAPE(session_user, session_user_fields),
+                 .doc = "Who signed in"),
 };
 
 #define TOKENS_SHAPE SHAPE(session_tokens, session_tokens_fields)
@@ -104,10 +107,12 @@ struct me_input {
 static const struct field me_fields[] = {
     FIELD(me_input, name, .min = 1, .max = 255, .sensitive = true, .doc = "One's name"),
     FIELD(me_input, locale, .min = 2, .max = 35, .format = FORMAT_LOCALE, .doc = "One's language"),
-    FIELD(me_input, timezone, .min = 1, .max = 64, .format = FORMAT_TIMEZONE, .doc = "One's time zone"),
+    FIELD(me_input, timezone, .min = 1, .max = 64, .format = FORMAT_TIMEZONE,
+          .doc = "One's time zone"),
 };
 
-/* --- register ------------------------------------------------------------------------------------- */
+/* --- register
+ * ------------------------------------------------------------------------------------- */
 
 /* The same work and the same answer whether or not the address is known. */
 static err
@@ -121,7 +126,8 @@ session_register(struct req *r, const void *input)
     if (setting_text(S_REGISTRATION_ORG).len == 0)
         return fail(r, E_REGISTRATION_CLOSED);
     if (password_is_weak(in->password, in->email))
-        req_violation(r, "/password", "weak_password", "is a common password or the e-mail address");
+        req_violation(r, "/password", "weak_password",
+                      "is a common password or the e-mail address");
     TRY(req_violations(r));
     TRY(password_hash(r->arena, in->password, &hash));
     struct sql_account_register_params p = {.new_id = r->new_id,
@@ -133,7 +139,8 @@ session_register(struct req *r, const void *input)
     return reply_shape(r, SHAPE(accepted, accepted_fields), &out);
 }
 
-/* --- tokens --------------------------------------------------------------------------------------- */
+/* --- tokens
+ * --------------------------------------------------------------------------------------- */
 
 static void
 session_role(struct token_claims *claims, struct text role)
@@ -168,12 +175,14 @@ session_forget(struct req *r, const struct uuid *sessions, size_t count)
         shm_revoke(r->api->shm, sessions[i].b, until, now);
 }
 
-/* --- login ------------------------------------------------------------------------------------------ */
+/* --- login
+ * ------------------------------------------------------------------------------------------ */
 
 static err
 session_rehash(struct req *r, const struct login_input *in, const struct sql_login_lookup_row *user)
 {
-    struct sql_password_rehash_params p = {.user_id = user->user_id, .old_hash = user->password_hash};
+    struct sql_password_rehash_params p = {.user_id = user->user_id,
+                                           .old_hash = user->password_hash};
     struct sql_password_rehash_row row;
 
     TRY(password_hash(r->arena, in->password, &p.new_hash));
@@ -184,7 +193,8 @@ static err
 session_start(struct req *r, const struct login_input *in, const struct sql_login_lookup_row *user)
 {
     struct token_claims claims = {.user = user->user_id, .org = user->org_id, .session = uuid_v7()};
-    struct session_tokens out = {.user = {user->user_id, user->org_id, user->role, user->name, user->email}};
+    struct session_tokens out = {
+        .user = {user->user_id, user->org_id, user->role, user->name, user->email}};
     uint8_t *digest = arena_alloc(r->arena, SHA256_LEN);
     struct sql_session_open_row opened;
 
@@ -224,11 +234,12 @@ session_login(struct req *r, const void *input)
     return session_start(r, in, &user);
 }
 
-/* --- refresh and logout ------------------------------------------------------------------------- */
+/* --- refresh and logout -------------------------------------------------------------------------
+ */
 
 static err
-session_rotated(struct req *r, const struct uuid *session, const struct sql_session_rotate_row *user,
-                struct text refresh_token)
+session_rotated(struct req *r, const struct uuid *session,
+                const struct sql_session_rotate_row *user, struct text refresh_token)
 {
     struct token_claims claims = {.user = user->user_id, .org = user->org_id, .session = *session};
     struct session_tokens out = {
@@ -244,7 +255,8 @@ session_refresh(struct req *r, const void *input)
 {
     const struct refresh_input *in = input;
     struct text given = in->refresh_token.p != NULL ? in->refresh_token : r->refresh_token;
-    uint8_t *old_digest = arena_alloc(r->arena, SHA256_LEN), *digest = arena_alloc(r->arena, SHA256_LEN);
+    uint8_t *old_digest = arena_alloc(r->arena, SHA256_LEN),
+            *digest = arena_alloc(r->arena, SHA256_LEN);
     struct sql_session_rotate_row row;
     struct uuid session;
 
@@ -299,7 +311,8 @@ static const struct endpoint rows[] = {
     {ENDPOINT(GET, "/users/me", user_me, USER, EVERYONE), .sql = &sql_user_me, .since = "0.1.0",
      .doc = "Read one's own account."},
     {ENDPOINT(PATCH, "/users/me", user_me_update, USER, EVERYONE), .in = SHAPE(me_input, me_fields),
-     .sql = &sql_user_me_update, .since = "0.1.0", .doc = "Change one's name, language or time zone."},
+     .sql = &sql_user_me_update, .since = "0.1.0",
+     .doc = "Change one's name, language or time zone."},
 };
 
 DOMAIN(session, "Sign-in and one's own account", rows);

@@ -8,7 +8,7 @@
 
 #include "base/text.h"
 
-void hex_encode(const void *p, size_t n, char *ret_text); /* 2n bytes and NUL, lower case */
+void hex_encode(const void *p, size_t n, char *ret_text);  /* 2n bytes and NUL, lower case */
 bool hex_decode(struct text t, void *ret_bytes, size_t n); /* exactly n bytes */
 
 /* base64url without padding; returns the length, writes a NUL after it.

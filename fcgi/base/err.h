@@ -28,11 +28,11 @@ const struct err_info *err_info(err e);
 err err_from_sql(const char *sqlstate, const char *constraint);
 
 /* Return the error of an expression to the caller, the one control macro. */
-#define TRY(expr)                                                                                  \
-    do {                                                                                           \
-        err try_err_ = (expr);                                                                     \
-        if (try_err_ != E_OK)                                                                      \
-            return try_err_;                                                                       \
+#define TRY(expr)              \
+    do {                       \
+        err try_err_ = (expr); \
+        if (try_err_ != E_OK)  \
+            return try_err_;   \
     } while (0)
 
 #define MUST_CHECK __attribute__((warn_unused_result))

@@ -35,7 +35,7 @@ struct log_field {
  * UUID is left out, and so is a field for which the line (4 KiB) has no room: then `truncated` is
  * true. Texts are cut at 1 KiB. `fields` may be NULL; log_event needs at least one field. */
 void log_write(enum log_level level, const char *message, const struct log_field *fields);
-#define log_event(level, message, ...)                                                             \
+#define log_event(level, message, ...) \
     log_write((level), (message), (const struct log_field[]){__VA_ARGS__, LOG_END})
 
 /* From LOG_LEVEL, LOG_SERVICE_NAME, LOG_REDACTED_FIELDS; call again after a reload. */

@@ -55,8 +55,8 @@ const struct setting_info *setting_info(enum setting_id id);
  * of NULL means the environment alone. */
 size_t settings_load(const char *config_file, FILE *faults);
 /* Re-read for SIGHUP (the --config file and the files of NAME_FILE can have changed; a process's
- * own environment cannot): takes over what is marked SET_RELOAD, logs by name what changed but needs a
- * restart. With faults nothing changes; returns their number. */
+ * own environment cannot): takes over what is marked SET_RELOAD, logs by name what changed but
+ * needs a restart. With faults nothing changes; returns their number. */
 size_t settings_reload(FILE *faults);
 
 struct text setting_text(enum setting_id id); /* "" when unset; NUL-terminated */

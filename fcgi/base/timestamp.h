@@ -22,7 +22,7 @@ void timestamp_format(struct timestamp t, char ret_text[TIMESTAMP_TEXT_LEN + 1])
 void timestamp_http(struct timestamp t, char ret_text[30]);
 
 struct timestamp timestamp_now(void); /* CLOCK_REALTIME */
-int64_t clock_ms(void);               /* CLOCK_BOOTTIME, milliseconds: the same for all processes of a host */
-int64_t clock_us(void);               /* CLOCK_MONOTONIC, microseconds: for durations */
+int64_t clock_ms(void); /* CLOCK_BOOTTIME, milliseconds: the same for all processes of a host */
+int64_t clock_us(void); /* CLOCK_MONOTONIC, microseconds: for durations */
 
 #endif

@@ -15,8 +15,8 @@ struct pg_type_row {
 
 /* OIDs are fixed in PostgreSQL's catalogue (pg_type.dat). */
 static const struct pg_type_row types[] = {
-    [PG_BOOL] = {16, 0},     [PG_INT4] = {23, 0},     [PG_INT8] = {20, 0},    [PG_TEXT] = {25, 0},
-    [PG_UUID] = {2950, 0},   [PG_TIME] = {1184, 0},   [PG_JSON] = {3802, 0},  [PG_BYTES] = {17, 0},
+    [PG_BOOL] = {16, 0},     [PG_INT4] = {23, 0},       [PG_INT8] = {20, 0},   [PG_TEXT] = {25, 0},
+    [PG_UUID] = {2950, 0},   [PG_TIME] = {1184, 0},     [PG_JSON] = {3802, 0}, [PG_BYTES] = {17, 0},
     [PG_TEXTS] = {1009, 25}, [PG_UUIDS] = {2951, 2950},
 };
 
@@ -113,8 +113,8 @@ pg_encode_json(struct arena *a, struct text t)
 
 /* One dimension, no NULLs: ndim, flags, element type, length, lower bound, then each element. */
 static struct pg_value
-pg_encode_array(struct arena *a, Oid element, size_t count, struct text (*item)(const void *, size_t),
-                const void *items)
+pg_encode_array(struct arena *a, Oid element, size_t count,
+                struct text (*item)(const void *, size_t), const void *items)
 {
     size_t size = 20;
     char *start, *p;
@@ -197,7 +197,8 @@ pg_encode_params(struct arena *a, const struct pg_stmt *stmt, const void *params
     for (size_t i = 0; i < stmt->nparams; i++) {
         const struct pg_param *d = &stmt->params[i];
         const char *base = params;
-        bool absent = d->nullable && !pg_text_like(d->type) && !*(const bool *)(base + d->null_offset);
+        bool absent =
+            d->nullable && !pg_text_like(d->type) && !*(const bool *)(base + d->null_offset);
         v[i] = absent ? pg_encode_null() : pg_encode(a, d->type, base + d->offset);
     }
     return v;
@@ -287,33 +288,40 @@ pg_decode_array(struct arena *a, enum pg_type type, struct text t, void *ret_val
         *(struct uuids *)ret_value = (struct uuids){uuids, array.count};
 }
 
+/* One value of a result. */
+struct pg_cell {
+    const PGresult *result;
+    int row;
+    int column;
+};
+
 static void
-pg_decode_value(struct arena *a, enum pg_type type, const PGresult *result, int row, int i, void *ret)
+pg_decode_value(struct arena *a, enum pg_type type, const struct pg_cell *c, void *ret_value)
 {
     switch (type) {
     case PG_BOOL:
-        *(bool *)ret = PQgetvalue(result, row, i)[0] != 0;
+        *(bool *)ret_value = PQgetvalue(c->result, c->row, c->column)[0] != 0;
         break;
     case PG_INT4:
     case PG_INT8:
-        *(int64_t *)ret = pg_get_int(result, row, i);
+        *(int64_t *)ret_value = pg_get_int(c->result, c->row, c->column);
         break;
     case PG_TIME:
-        *(struct timestamp *)ret = pg_get_time(result, row, i);
+        *(struct timestamp *)ret_value = pg_get_time(c->result, c->row, c->column);
         break;
     case PG_UUID:
-        *(struct uuid *)ret = pg_get_uuid(result, row, i);
+        *(struct uuid *)ret_value = pg_get_uuid(c->result, c->row, c->column);
         break;
     case PG_JSON:
-        *(struct text *)ret = pg_get_json(result, row, i);
+        *(struct text *)ret_value = pg_get_json(c->result, c->row, c->column);
         break;
     case PG_TEXT:
     case PG_BYTES:
-        *(struct text *)ret = pg_get_text(result, row, i);
+        *(struct text *)ret_value = pg_get_text(c->result, c->row, c->column);
         break;
     case PG_TEXTS:
     case PG_UUIDS:
-        pg_decode_array(a, type, pg_get_text(result, row, i), ret);
+        pg_decode_array(a, type, pg_get_text(c->result, c->row, c->column), ret_value);
         break;
     }
 }
@@ -329,11 +337,12 @@ pg_decode_row(struct arena *a, const struct pg_stmt *stmt, const PGresult *resul
     memset(ret_row, 0, stmt->row_size);
     for (int i = 0; i < (int)stmt->ncolumns; i++) {
         const struct pg_column *c = &stmt->columns[i];
+        struct pg_cell cell = {result, row, i};
         if (pg_is_null(result, row, i))
             continue;
         if (c->nullable && !pg_text_like(c->type))
             *(bool *)(base + c->null_offset) = true;
-        pg_decode_value(a, c->type, result, row, i, base + c->offset);
+        pg_decode_value(a, c->type, &cell, base + c->offset);
     }
     return E_OK;
 }

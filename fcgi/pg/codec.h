@@ -22,7 +22,8 @@ struct pg_value pg_encode_null(void);
 struct pg_value pg_encode(struct arena *a, enum pg_type type, const void *value);
 
 /* A parameter struct made by the generator → values in the arena. */
-const struct pg_value *pg_encode_params(struct arena *a, const struct pg_stmt *stmt, const void *params);
+const struct pg_value *pg_encode_params(struct arena *a, const struct pg_stmt *stmt,
+                                        const void *params);
 /* Row `row` of a result → the generated row struct. Texts point into the result. */
 err pg_decode_row(struct arena *a, const struct pg_stmt *stmt, const PGresult *result, int row,
                   void *ret_row) MUST_CHECK;

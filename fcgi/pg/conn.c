@@ -19,7 +19,7 @@ struct owed_result {
 
 #define PIPELINE_MAX 64
 #define PREPARED_SLOTS 1024 /* power of two, never more than half full */
-#define PREPARED_NAME 64 /* the server tells names apart by their first 63 bytes */
+#define PREPARED_NAME 64    /* the server tells names apart by their first 63 bytes */
 #define PARAMS_MAX 64
 #define OPTIONS_MAX 24
 
@@ -30,7 +30,7 @@ struct pg {
     struct pg_observer observer;
     struct owed_result owed[PIPELINE_MAX];
     size_t owed_first, owed_count;
-    bool open;       /* something was sent since the last synchronisation */
+    bool open; /* something was sent since the last synchronisation */
     bool sync_sent;
     bool lost;
     bool flushed;    /* the server was asked to send what it has */
@@ -443,7 +443,8 @@ pg_rollback(struct pg *p)
     if (!p->open || p->conn == NULL)
         return;
     if (!p->sync_sent) {
-        /* Ends the implicit transaction; skipped by the server if a failure has ended it already. */
+        /* Ends the implicit transaction; skipped by the server if a failure has ended it already.
+         */
         if (PQsendQueryParams(p->conn, "ROLLBACK", 0, NULL, NULL, NULL, NULL, 0) != 1) {
             (void)pg_lost(p);
             return;

@@ -23,7 +23,8 @@ struct pg_observer {
     void (*connected)(void *ctx, bool up, unsigned reconnects);
 };
 
-/* Parameters as PQconnectdbParams takes them (a dbname may be a URL); copied. Does not connect yet. */
+/* Parameters as PQconnectdbParams takes them (a dbname may be a URL); copied. Does not connect yet.
+ */
 struct pg *pg_new(const char *const *keywords, const char *const *values, size_t count,
                   const struct pg_observer *observer);
 void pg_free(struct pg *p);
@@ -58,16 +59,18 @@ err pg_send(struct pg *p, const struct pg_query *q) MUST_CHECK;
 /* Queue the commit too, so that everything travels in one round trip. */
 err pg_send_commit(struct pg *p) MUST_CHECK;
 /* The result of the oldest query not yet read. On success *ret_result (released by the arena) has
- * status TUPLES_OK or COMMAND_OK. On failure the error of the catalogue; the transaction is then lost
- * and must be ended. */
+ * status TUPLES_OK or COMMAND_OK. On failure the error of the catalogue; the transaction is then
+ * lost and must be ended. */
 err pg_read(struct pg *p, struct arena *a, PGresult **ret_result) MUST_CHECK;
-/* Read to the end of the transaction, sending the commit first if it was not. E_OK: it is committed. */
+/* Read to the end of the transaction, sending the commit first if it was not. E_OK: it is
+ * committed. */
 err pg_commit(struct pg *p) MUST_CHECK;
 /* End the transaction without effect. Never fails: a connection in doubt is dropped. */
 void pg_rollback(struct pg *p);
 /* Is a transaction open? */
 bool pg_in_transaction(const struct pg *p);
-/* Name of the constraint that the last failed statement violated, or "". Stays until the next failure. */
+/* Name of the constraint that the last failed statement violated, or "". Stays until the next
+ * failure. */
 const char *pg_last_constraint(const struct pg *p);
 
 #endif

@@ -1,5 +1,6 @@
 /* List statements: filters, keyset and order put in as the caller asked, out of what the statement
- * declares. No byte of a request becomes SQL: every part is a constant of the .sql file or a parameter. */
+ * declares. No byte of a request becomes SQL: every part is a constant of the .sql file or a
+ * parameter. */
 #ifndef LECTERN_PG_LIST_H
 #define LECTERN_PG_LIST_H
 
@@ -26,11 +27,11 @@ struct pg_list {
     struct pg_list_filter filter[PG_LIST_FILTERS];
     size_t nfilters;
     struct pg_list_sort sort[PG_LIST_SORTS];
-    size_t nsorts;            /* 0: the statement's default */
-    bool after;               /* start after the position below (one sort only) */
+    size_t nsorts;             /* 0: the statement's default */
+    bool after;                /* start after the position below (one sort only) */
     struct pg_value after_key; /* value of the sort expression */
     struct pg_value after_id;
-    int64_t limit;            /* rows to fetch */
+    int64_t limit; /* rows to fetch */
     int64_t offset;
 };
 

@@ -12,16 +12,16 @@
 #include "base/uuid.h"
 
 enum pg_type {
-    PG_BOOL = 1,  /* bool */
-    PG_INT4,      /* int64_t */
-    PG_INT8,      /* int64_t */
-    PG_TEXT,      /* struct text */
-    PG_UUID,      /* struct uuid */
-    PG_TIME,      /* timestamptz: struct timestamp */
-    PG_JSON,      /* jsonb: struct text holding JSON */
-    PG_BYTES,     /* bytea: struct text */
-    PG_TEXTS,     /* text[]: struct texts */
-    PG_UUIDS,     /* uuid[]: struct uuids */
+    PG_BOOL = 1, /* bool */
+    PG_INT4,     /* int64_t */
+    PG_INT8,     /* int64_t */
+    PG_TEXT,     /* struct text */
+    PG_UUID,     /* struct uuid */
+    PG_TIME,     /* timestamptz: struct timestamp */
+    PG_JSON,     /* jsonb: struct text holding JSON */
+    PG_BYTES,    /* bytea: struct text */
+    PG_TEXTS,    /* text[]: struct texts */
+    PG_UUIDS,    /* uuid[]: struct uuids */
 };
 
 struct texts {
@@ -35,11 +35,12 @@ struct uuids {
 };
 
 struct pg_column {
-    const char *name;   /* "id", or "owner.name" for a member of a nested object */
+    const char *name; /* "id", or "owner.name" for a member of a nested object */
     enum pg_type type;
     bool nullable;
-    size_t offset;      /* of the value in the generated row struct */
-    size_t null_offset; /* of its bool has_<name>; only for nullable columns that are not text-like */
+    size_t offset; /* of the value in the generated row struct */
+    size_t
+        null_offset; /* of its bool has_<name>; only for nullable columns that are not text-like */
 };
 
 struct pg_param {
@@ -71,7 +72,7 @@ struct pg_sort {
     const char *name;       /* in sort= */
     const char *expression; /* SQL, not null */
     enum pg_type type;
-    const char *column;     /* the result column that holds its value, for the cursor */
+    const char *column; /* the result column that holds its value, for the cursor */
 };
 
 enum pg_kind {
@@ -94,8 +95,8 @@ struct pg_stmt {
     const struct pg_sort *sorts; /* the first is the default; all for lists only */
     size_t nsorts;
     bool sort_descending; /* direction of the default */
-    const char *key;      /* SQL expression of the unique tie-breaker (a uuid), result column "id" */
-    unsigned index;       /* position in the registry */
+    const char *key; /* SQL expression of the unique tie-breaker (a uuid), result column "id" */
+    unsigned index;  /* position in the registry */
 };
 
 #endif

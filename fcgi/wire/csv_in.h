@@ -25,7 +25,8 @@ struct csv_limits {
 };
 
 /* The document must be UTF-8 (a byte order mark is skipped) without control characters in fields.
- * E_CSV_SYNTAX for a stray quote, an unterminated one, or text that is not UTF-8; E_CSV_LIMIT for more rows or columns than allowed. */
+ * E_CSV_SYNTAX for a stray quote, an unterminated one, or text that is not UTF-8; E_CSV_LIMIT for
+ * more rows or columns than allowed. */
 err wire_csv_parse(struct arena *a, struct text document, struct csv_limits limits,
                    struct csv_table *ret_table) MUST_CHECK;
 

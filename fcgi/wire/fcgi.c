@@ -211,15 +211,19 @@ head_peek(struct wire *w, struct wire_head *ret_head)
 }
 
 static void
-refusal_body(struct buf *b)
+refusal_body(struct buf *b, struct text request_id)
 {
     const struct err_info *info = err_info(E_BAD_REQUEST);
 
     json_open(b, '{');
-    json_kv_z(b, "type", "about:blank");
+    json_key(b, "type");
+    buf_printf(b, "\"urn:lectern:error:%s\"", info->code);
     json_kv_z(b, "title", info->title);
     json_kv_int(b, "status", info->status);
+    json_kv_z(b, "detail", info->doc);
     json_kv_z(b, "code", info->code);
+    if (request_id.p != NULL)
+        json_kv_text(b, "request_id", request_id);
     json_close(b, '}');
 }
 
@@ -239,7 +243,7 @@ refuse_head(struct wire *w, const struct wire_head *head)
         buf_z(&w->refusal, "Status: 400\r\n");
         buf_z(&w->refusal, refusal_headers);
         buf_z(&w->refusal, "\r\n");
-        refusal_body(&w->refusal);
+        refusal_body(&w->refusal, TEXT_NULL);
         size_t n = wire_head_answer(head->request_id, w->refusal.p, w->refusal.len, records,
                                     sizeof(records));
         /* A peer that is gone or does not read has no use for it. */
@@ -252,12 +256,13 @@ refuse_head(struct wire *w, const struct wire_head *head)
 static void
 refuse_request(struct wire *w, const char *fault)
 {
-    log_event(LOG_L_WARN, "request refused", LOG_Z("reason", fault));
+    log_event(LOG_L_WARN, "request refused", LOG_TEXT("request_id", w->request.request_id),
+              LOG_Z("reason", fault));
     struct buf headers = {.p = NULL};
     buf_init(&headers, sizeof(refusal_headers), sizeof(refusal_headers));
     buf_z(&headers, refusal_headers);
     buf_reset(&w->refusal);
-    refusal_body(&w->refusal);
+    refusal_body(&w->refusal, w->request.request_id);
     wire_answer(w, err_info(E_BAD_REQUEST)->status, &headers, buf_as_text(&w->refusal));
     buf_free(&headers);
     wire_finish(w);

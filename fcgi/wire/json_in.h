@@ -33,17 +33,25 @@ struct json_value {
     void *node; /* of json-c; NULL is JSON null */
 };
 
-enum json_type { JSON_NULL, JSON_BOOL, JSON_INT, JSON_DOUBLE, JSON_STRING, JSON_ARRAY, JSON_OBJECT };
+enum json_type {
+    JSON_NULL,
+    JSON_BOOL,
+    JSON_INT,
+    JSON_DOUBLE,
+    JSON_STRING,
+    JSON_ARRAY,
+    JSON_OBJECT
+};
 
 /* Scan, then parse. */
 err json_parse(struct arena *a, struct text document, struct json_value *ret_root) MUST_CHECK;
 
 enum json_type json_type_of(struct json_value v);
 bool json_get_bool(struct json_value v, bool *ret);
-bool json_get_int(struct json_value v, int64_t *ret);     /* an integer in the text, no conversion */
-bool json_get_double(struct json_value v, double *ret);   /* an integer or a double */
+bool json_get_int(struct json_value v, int64_t *ret);   /* an integer in the text, no conversion */
+bool json_get_double(struct json_value v, double *ret); /* an integer or a double */
 bool json_get_text(struct json_value v, struct text *ret); /* points into the document */
-size_t json_count(struct json_value v);                   /* elements or members */
+size_t json_count(struct json_value v);                    /* elements or members */
 bool json_element(struct json_value array, size_t i, struct json_value *ret);
 /* Walk the members in order: *cursor starts as NULL; false at the end. */
 bool json_next_member(struct json_value object, void **cursor, struct text *ret_name,

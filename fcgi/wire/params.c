@@ -148,25 +148,37 @@ param_take(struct text name, struct text value, struct text own[P_COUNT], struct
     return header_take(name, value, r);
 }
 
+/* Also of a request that is refused: its answer and its log line name it. */
+static bool
+request_id_keep(const struct text own[P_COUNT], struct wire_request *r)
+{
+    if (own[P_REQUEST_ID].p == NULL || !request_id_plain(own[P_REQUEST_ID]))
+        return false;
+    r->request_id = own[P_REQUEST_ID];
+    return true;
+}
+
 static const char *
 own_check(const struct text own[P_COUNT], struct wire_request *r)
 {
+    bool identified = request_id_keep(own, r);
+
     if (own[P_METHOD].len == 0)
         return "REQUEST_METHOD is missing";
     if (!path_plain(own[P_PATH]))
         return "DOCUMENT_URI is missing or not plain";
     if (own[P_LENGTH].p == NULL || !content_length_read(own[P_LENGTH], &r->content_length))
         return "CONTENT_LENGTH is missing or not a number";
-    if (own[P_REQUEST_ID].p == NULL || !request_id_plain(own[P_REQUEST_ID]))
+    if (!identified)
         return "REQUEST_ID is missing or not plain";
     if (own[P_ADDRESS].p != NULL && !address_plain(own[P_ADDRESS]))
         return "REMOTE_ADDR is not an address";
     r->method = method_of(own[P_METHOD]);
     r->path = own[P_PATH];
     r->query = own[P_QUERY].p == NULL ? TEXT("") : own[P_QUERY];
-    r->request_id = own[P_REQUEST_ID];
-    r->address = own[P_ADDRESS].p == NULL || text_starts(own[P_ADDRESS], TEXT("unix")) ? TEXT("")
-                                                                                      : own[P_ADDRESS];
+    r->address = own[P_ADDRESS].p == NULL || text_starts(own[P_ADDRESS], TEXT("unix"))
+                     ? TEXT("")
+                     : own[P_ADDRESS];
     return NULL;
 }
 
@@ -181,8 +193,10 @@ wire_params_read(char *const *params, struct wire_request *ret_request)
             return "a parameter has no value";
         struct text name = {*params, (size_t)(equals - *params)};
         const char *fault = param_take(name, text_of(equals + 1), own, ret_request);
-        if (fault != NULL)
+        if (fault != NULL) {
+            (void)request_id_keep(own, ret_request);
             return fault;
+        }
     }
     return own_check(own, ret_request);
 }

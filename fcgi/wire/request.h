@@ -43,7 +43,7 @@ struct wire_request {
                              * "" for a client of a Unix socket or when nginx sends none */
     struct text header[HDR_COUNT]; /* TEXT_NULL when absent; last byte followed by NUL */
     uint64_t content_length;
-    struct arena *arena;    /* of this request */
+    struct arena *arena; /* of this request */
 };
 
 struct wire; /* one worker's end: the listening socket and the request at hand */
@@ -64,12 +64,12 @@ enum wire_event {
     WIRE_FATAL,   /* the listener is gone */
 };
 
-/* Wait at most `idle_ms` (negative: without bound) for a connection and read its parameters. Signals of the set that ppoll
- * unblocks (`sigmask`) end the wait; outside the wait they stay blocked. Truncated parameters and
- * parameters without REQUEST_METHOD, DOCUMENT_URI, CONTENT_LENGTH (may be empty) or REQUEST_ID
- * are refused with 400 here. A header of which `single` says one, sent twice, likewise. What is not
- * FastCGI up to a request's id is dropped. A request not yet finished is finished first. `sigmask`
- * points to a sigset_t, or is NULL. */
+/* Wait at most `idle_ms` (negative: without bound) for a connection and read its parameters.
+ * Signals of the set that ppoll unblocks (`sigmask`) end the wait; outside the wait they stay
+ * blocked. Truncated parameters and parameters without REQUEST_METHOD, DOCUMENT_URI, CONTENT_LENGTH
+ * (may be empty) or REQUEST_ID are refused with 400 here. A header of which `single` says one, sent
+ * twice, likewise. What is not FastCGI up to a request's id is dropped. A request not yet finished
+ * is finished first. `sigmask` points to a sigset_t, or is NULL. */
 enum wire_event wire_accept(struct wire *w, int idle_ms, const void *sigmask,
                             struct wire_request **ret_request);
 

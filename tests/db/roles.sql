@@ -41,7 +41,21 @@ update t.persons set role = 'student' where name = 'coteacher';
 select is(t.dry('coteacher', $$update app.courses set title = 'x'$$), '0', 'and changes no course');
 select is(t.dry('coteacher', $$select from app.enrollments$$), '0', 'and sees no members');
 update t.persons set role = 'teacher' where name = 'coteacher';
+update t.persons set role = 'student' where name = 'teacher';
+select is(t.dry('teacher', v.s), '0', 'an owner who is no teacher: ' || v.s)
+from (values ('select from app.enrollments'), ('select from app.courses where title = ''Main'''),
+             ('update app.courses set title = ''x'''), ('delete from app.courses'),
+             ('select from app.announcements where course_id is not null')) v (s);
+update t.persons set role = 'teacher' where name = 'teacher';
 update app.users set role = 'teacher' where id = t.id('coteacher');
+
+-- A teacher who only assists sees the members and changes nothing of the course.
+insert into app.course_staff (course_id, user_id, org_id, role) values (t.id('c.main'), t.id('other'), t.id('A'), 'assistant');
+select is(t.dry('other', v.s), v.a, 'a teacher who assists: ' || v.s)
+from (values ('select from app.enrollments', '5'), ('update app.courses set title = ''x'' where title = ''Main''', '0'),
+             ('update app.enrollments set status = ''withdrawn''', '0'),
+             ('insert into app.course_codes values (t.id(''c.main''), t.id(''A''), ''abcdef'')', '42501')) v (s, a);
+delete from app.course_staff where user_id = t.id('other');
 
 select is(t.dry(who, format('select from app.course_transfer(t.id(%L), t.id(%L), %s)', course, new, coalesce(ver, 'null'))), answer,
           who || ' hands ' || course || ' to ' || new || coalesce(' at version ' || ver, ''))

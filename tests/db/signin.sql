@@ -76,6 +76,9 @@ select is((select count(*)::int from app.refresh_tokens where digest = sha256('y
 update app.refresh_tokens set issued_at = now() - interval '2 days', expires_at = now() where digest = sha256('3');
 select is(t.dry('none', $$value:select outcome from app.session_rotate(t.id('n3'), sha256('3'), sha256('y'), 30)$$), 'invalid', 'an expired token');
 update app.refresh_tokens set expires_at = now() + interval '1 day' where digest = sha256('3');
+update app.sessions set created_at = now() - interval '2 days', expires_at = now() where id = t.id('n3');
+select is(t.dry('none', $$value:select outcome from app.session_rotate(t.id('n3'), sha256('3'), sha256('y'), 30)$$), 'invalid', 'an expired session');
+update app.sessions set expires_at = now() + interval '1 day' where id = t.id('n3');
 update app.users set status = 'disabled' where id = t.id('new');
 select is(t.dry('none', $$value:select outcome from app.session_rotate(t.id('n3'), sha256('3'), sha256('y'), 30)$$), 'invalid', 'a disabled user');
 update app.users set status = 'active' where id = t.id('new');

@@ -1,6 +1,7 @@
 /* Every named statement, prepared on a migrated database as the application's role: it must parse,
  * and the server's parameter and column types must be those declared. Lists are tried with every
- * filter, operator and sort. Usage: test_statements CONNINFO-of-lectern_app CONNINFO-of-lectern_jobs */
+ * filter, operator and sort. Usage: test_statements CONNINFO-of-lectern_app
+ * CONNINFO-of-lectern_jobs */
 #include <libpq-fe.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -74,13 +75,15 @@ try_list(PGconn *conn, struct arena *a, const struct pg_stmt *s, const struct pg
     struct pg_query q;
 
     for (unsigned i = 0; i < s->nsorts; i++) {
-        struct pg_list l = {.nsorts = 1, .sort = {{i, true}}, .after = true, .limit = 1, .offset = 1};
+        struct pg_list l = {
+            .nsorts = 1, .sort = {{i, true}}, .after = true, .limit = 1, .offset = 1};
         pg_list_query(a, s, &l, own, &q);
         try_query(conn, a, &q, true);
     }
     for (unsigned i = 0; i < s->nfilters; i++) {
         for (unsigned op = FILTER_EQ; op <= FILTER_SEARCH; op <<= 1) {
-            struct pg_list l = {.nfilters = 1, .filter = {{i, (enum pg_filter_op)op, {NULL, 0, 1}}}};
+            struct pg_list l = {.nfilters = 1,
+                                .filter = {{i, (enum pg_filter_op)op, {NULL, 0, 1}}}};
             if ((s->filters[i].ops & op) == 0)
                 continue;
             pg_list_query(a, s, &l, own, &q);
@@ -100,8 +103,12 @@ try_all(PGconn *conn, const struct pg_stmt *const *stmts, size_t count)
         const struct pg_stmt *s = stmts[k];
         struct pg_value *own = arena_array(a, s->nparams + 1, sizeof *own);
         enum pg_type *types = arena_array(a, s->nparams + 1, sizeof *types);
-        struct pg_query q = {.stmt = s, .name = s->name, .text = s->text, .types = types,
-                             .values = own, .nvalues = s->nparams};
+        struct pg_query q = {.stmt = s,
+                             .name = s->name,
+                             .text = s->text,
+                             .types = types,
+                             .values = own,
+                             .nvalues = s->nparams};
 
         for (size_t i = 0; i < s->nparams; i++)
             types[i] = s->params[i].type;

@@ -138,6 +138,29 @@ from (values
      '42501', 'event without an organisation')
 ) v (who, statement, answer, what);
 
+-- A join code is seen by the assistant and kept by those who keep the course.
+select is(t.dry('other', $$delete from app.course_codes where course_id = t.id('c.code')$$), '23514 courses_join_code',
+          'a code in use stays');
+insert into app.course_codes (course_id, org_id, code) values (t.id('c.main'), t.id('A'), 'main-code');
+select is(t.dry(v.who, s.statement), v.answers[s.n], v.who || ': ' || s.statement)
+from (values ('admin', '{1,1,1}'::text[]), ('operator', '{1,1,1}'), ('teacher', '{1,1,1}'), ('coteacher', '{1,1,1}'),
+             ('helper', '{1,0,0}'), ('other', '{0,0,0}'), ('student', '{0,0,0}'), ('badmin', '{0,0,0}'),
+             ('none', '{0,0,0}')) v (who, answers)
+cross join (values (1, $$select code from app.course_codes where course_id = t.id('c.main')$$),
+                   (2, $$update app.course_codes set code = 'other-code' where course_id = t.id('c.main')$$),
+                   (3, $$delete from app.course_codes where course_id = t.id('c.main')$$)) s (n, statement);
+
+-- Lines of another's import, keys of another, keys with an answer.
+select is(t.dry(v.who, v.statement), v.answer, v.who || ': ' || v.statement)
+from (values
+    ('teacher', $$insert into app.enrollment_import_rows (import_id, org_id, line, email, action) values (t.id('i.main'), t.id('A'), 2, 'x', 'unchanged')$$, '1'),
+    ('coteacher', $$insert into app.enrollment_import_rows (import_id, org_id, line, email, action) values (t.id('i.main'), t.id('A'), 2, 'x', 'unchanged')$$, '42501'),
+    ('student', $$insert into app.enrollment_import_rows (import_id, org_id, line, email, action) values (t.id('i.main'), t.id('A'), 2, 'x', 'unchanged')$$, '42501'),
+    ('bteacher', $$insert into app.enrollment_import_rows (import_id, org_id, line, email, action) values (t.id('i.b'), t.id('A'), 2, 'x', 'unchanged')$$, '42501'),
+    ('teacher', $$insert into app.idempotency_keys (org_id, user_id, key, route, digest, expires_at) values (t.id('A'), t.id('student'), 'k', 'r', sha256('x'), now() + interval '1 day')$$, '42501'),
+    ('teacher', $$insert into app.idempotency_keys (org_id, user_id, key, route, digest, status, expires_at) values (t.id('A'), t.id('teacher'), 'k', 'r', sha256('x'), 200, now() + interval '1 day')$$, '42501')
+) v (who, statement, answer);
+
 -- Ways around.
 select is(t.dry('student', v.statement), v.answer, v.what)
 from (values

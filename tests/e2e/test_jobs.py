@@ -184,8 +184,11 @@ def test_another_one_takes_over_and_cleans_up(place, second, root):
 
 # --- lecternctl ----------------------------------------------------------------------------------
 
-def test_audit_verify_finds_what_was_changed(place, root, sign_in, accounts):
-    sign_in(accounts("teacher"))
+def test_audit_verify_finds_what_was_changed(place, root, api):
+    made = api("teacher").post("/api/v1/courses", json={"title": "Soon deleted"})
+    gone = api("teacher").delete("/api/v1/courses/" + made.json()["data"]["id"],
+                                 headers={"if-match": made.headers["etag"]})
+    assert gone.status_code == 204, gone.text
     done = place.ctl("audit", "verify")
     assert (done.returncode, done.stdout) == (0, "The audit log is whole.\n"), done.stderr
     root.execute("select chain, seq, action from app.audit_logs"

@@ -1,14 +1,17 @@
-/* The binder: what is refused, where, and as what; all of it at once. */
+/* The binder: what is refused, where, and as what; all of it at once. And what the documents say of
+ * rows that the program has none of yet. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "api/bind.h"
+#include "api/emit.h"
 #include "api/emit_parts.h"
 #include "api/req.h"
 #include "api/route.h"
 #include "base/arena.h"
 #include "unit.h"
+#include "wire/json_in.h"
 
 const struct pg_stmt *const sql_statements[] = {NULL};
 const size_t sql_statement_count = 0;
@@ -82,6 +85,16 @@ static const struct pg_param params[] = {
 static const struct pg_stmt write_stmt = {
     .name = "write", .text = "", .kind = STMT_WRITE, .params = params, .nparams = 7};
 
+static const struct pg_column nested_columns[] = {{.name = "id", .type = PG_UUID},
+                                                  {.name = "owner.id", .type = PG_UUID},
+                                                  {.name = "owner.name", .type = PG_TEXT},
+                                                  {.name = "tags", .type = PG_TEXTS},
+                                                  {.name = "version", .type = PG_INT8}};
+static const struct pg_stmt nested_stmt = {
+    .name = "nested_get", .text = "", .columns = nested_columns, .ncolumns = 5, .kind = STMT_READ};
+static const struct pg_stmt paid_stmt = {
+    .name = "paid", .text = "", .columns = nested_columns, .ncolumns = 5, .kind = STMT_WRITE};
+
 #define ROW(method_, path_, id_)                                                 \
     .method = METHOD_##method_, .path = (path_), .id = (id_), .auth = AUTH_USER, \
     .grant = GRANT_EVERYONE, .since = "0.1.0", .doc = "Do it."
@@ -94,6 +107,11 @@ static const struct endpoint rows[] = {
     {ROW(GET, "/things/{thing_id}/{other_id}", "plain")},
     {ROW(GET, "/things", "list"), .sql = &list_stmt},
     {ROW(GET, "/unbounded", "unbounded"), .sql = &list_stmt, .unbounded = true},
+    {ROW(GET, "/nested/{thing_id}/v1.0", "nested"), .sql = &nested_stmt, .pool = POOL_AUTH,
+     .rate = RATE_AUTH, .gone = "2030-01-01T00:00:00Z"},
+    {ROW(POST, "/paid", "paid"), .sql = &paid_stmt, .idempotency = IDEMPOTENCY_REQUIRED},
+    {ROW(DELETE, "/paid", "unpaid"), .sql = &write_stmt, .if_match_needed = true},
+    {ROW(GET, "/many", "many"), .reply = SHAPE(things, optional_fields), .reply_list = true},
 };
 static const struct domain domain = {"things", "Things", rows, sizeof rows / sizeof rows[0]};
 const struct domain *const app_domains[] = {&domain};
@@ -435,6 +453,61 @@ values_reach_the_statement(void)
     CU_ASSERT_EQUAL(v[6].p[7], 7);
 }
 
+/* --- documents -----------------------------------------------------------------------------------
+ */
+
+static char *
+emitted(void (*emit)(struct buf *))
+{
+    struct buf b;
+    char *z;
+
+    buf_init(&b, 65536, (size_t)16 << 20);
+    emit(&b);
+    CU_ASSERT_FALSE(b.overflow);
+    z = strndup(b.p, b.len);
+    buf_free(&b);
+    return z;
+}
+
+#define HAS(z, part) CU_ASSERT_PTR_NOT_NULL(strstr((z), (part)))
+
+static void
+documents_of_odd_rows(void)
+{
+    struct json_limits limits = {64, 100000, 100000, 1 << 20};
+    char *z = emitted(emit_openapi);
+
+    arena_reset(arena);
+    CU_ASSERT_EQUAL(json_scan(arena, text_of(z), &limits, NULL), E_OK);
+    HAS(z, "\"owner\":{\"type\":\"object\",\"properties\":{\"id\":{\"type\":\"string\",");
+    HAS(z, "\"required\":[\"id\",\"owner\",\"tags\",\"version\"]");
+    HAS(z, "\"required\":[\"id\",\"name\"]");
+    HAS(z, "{\"$ref\":\"#/components/parameters/idempotency_key_needed\"}");
+    HAS(z, "{\"$ref\":\"#/components/parameters/if_match_needed\"}");
+    HAS(z, "\"precondition_required\"");
+    HAS(z, "\"idempotency_key_missing\"");
+    HAS(z, "\"deprecated\":true");
+    HAS(z, "\"Sunset\":{\"$ref\":\"#/components/headers/Sunset\"}");
+    HAS(z, "\"data\":{\"type\":\"array\",\"items\":{\"$ref\":\"#/components/schemas/things\"}}");
+    HAS(z, "\"text/csv\":{\"schema\":{\"type\":\"string\"}}");
+    HAS(z, "\"default\":3}");
+    HAS(z, "\"default\":true,");
+    free(z);
+}
+
+static void
+nginx_maps_of_odd_rows(void)
+{
+    char *pools = emitted(emit_nginx_pools), *limits = emitted(emit_nginx_limits);
+
+    HAS(pools, "    \"~^GET:/api/v1/nested/[^/]+/v1\\.0\\z\" lectern_auth;\n"
+               "    \"~^HEAD:/api/v1/nested/[^/]+/v1\\.0\\z\" lectern_auth;\n}");
+    HAS(limits, "    \"~^HEAD:/api/v1/nested/[^/]+/v1\\.0\\z\" $lectern_address_key;\n");
+    free(pools);
+    free(limits);
+}
+
 int
 main(void)
 {
@@ -446,13 +519,15 @@ main(void)
         {"filters as documented", filters_as_documented},
         {"values are bound", values_are_bound},
         {"values reach the statement", values_reach_the_statement},
+        {"documents of odd rows", documents_of_odd_rows},
+        {"nginx maps of odd rows", nginx_maps_of_odd_rows},
         {NULL, NULL},
     };
     FILE *sink = fopen("/dev/null", "w");
     int status;
 
-    /* The optional row lacks fields of its statement; nothing is made of it here. */
-    if (sink == NULL || routes_build(sink) != 1)
+    /* Two rows lack fields of their statement; nothing is made of it here. */
+    if (sink == NULL || routes_build(sink) != 2)
         return EXIT_FAILURE;
     fclose(sink);
     arena = arena_new((size_t)16 << 20);
