@@ -397,9 +397,13 @@ bind_path(struct req *r)
 
     for (size_t i = 0; i < t->nparams; i++) {
         const char *pointer = arena_printf(r->arena, "/path/%s", t->param_name[i]).p;
-        if (t->param_field[i] >= 0)
-            bind_text_value(r, (size_t)t->param_field[i], r->path[i], pointer);
-        else if (!uuid_parse(r->path[i], &r->path_id[i]))
+        if (t->param_field[i] >= 0) {
+            size_t field = (size_t)t->param_field[i];
+            bind_text_value(r, field, r->path[i], pointer);
+            /* Audit and events name their target by path parameter, bound or not. */
+            if (r->row->in->fields[field].kind == FIELD_UUID)
+                r->path_id[i] = *(struct uuid *)bind_member(r, field);
+        } else if (!uuid_parse(r->path[i], &r->path_id[i]))
             req_violation(r, pointer, "uuid", "must be a UUID");
     }
 }

@@ -15,8 +15,8 @@ void emit_nginx_pools(struct buf *out);   /* nginx/generated/pools.conf */
 void emit_nginx_limits(struct buf *out);  /* nginx/generated/limits.conf */
 
 /* Rows judged by what every row must have: columns set, doc present, identifiers unique, paths
- * bound, statement parameters equal to fields, errors known. One line a fault; returns their
- * number. */
+ * bound, statement parameters equal to fields, errors known. One line a fault (`faults` may be
+ * NULL); returns their number. */
 size_t emit_check(FILE *faults);
 
 #endif

@@ -145,8 +145,10 @@ reference_who(struct buf *out, const struct endpoint *e)
     enum rate_class rate = rate_of(e);
 
     buf_z(out, "Who: ");
-    if (e->auth != AUTH_USER)
-        buf_printf(out, "everyone (credential: %s)", auth_words[e->auth]);
+    if (e->auth == AUTH_ANYONE)
+        buf_z(out, "everyone");
+    else if (e->auth != AUTH_USER)
+        buf_printf(out, "who has the %s", auth_words[e->auth]);
     else if (e->grant == GRANT_EVERYONE)
         buf_z(out, "every role");
     else {

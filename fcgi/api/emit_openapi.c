@@ -750,6 +750,8 @@ document_info(struct buf *b)
               "A learning platform. Answers are {\"data\": …}; lists add page; errors are "
               "application/problem+json (RFC 9457) with a stable code. Times are RFC 3339 in UTC, "
               "identifiers UUIDs. Unknown fields and parameters are refused.");
+    json_key(b, "license");
+    json_raw(b, TEXT("{\"name\":\"AGPL-3.0-or-later\",\"identifier\":\"AGPL-3.0-or-later\"}"));
     json_close(b, '}');
     json_key(b, "servers");
     json_raw(b, TEXT("[{\"url\":\"/\",\"description\":\"This installation\"}]"));

@@ -72,40 +72,6 @@ static const struct field course_staff_fields[] = {
           .doc = "teacher changes the course, assistant sees and announces"),
 };
 
-/* The code stands in a table of its own, whose rule is checked when both are written. */
-static err
-course_code(struct req *r, struct uuid course, const struct course_input *in)
-{
-    struct sql_course_code_put_params put = {.course_id = course, .join_code = in->join_code};
-    struct sql_course_code_delete_params clear = {.course_id = course};
-
-    if (!req_sent(r, offsetof(struct course_input, join_code)))
-        return E_OK;
-    if (in->join_code.p != NULL)
-        return sql_course_code_put_run(r, &put);
-    return sql_course_code_delete_run(r, &clear);
-}
-
-static err
-course_create(struct req *r, const void *input)
-{
-    const struct course_input *in = input;
-
-    TRY(sql_course_codes_deferred_run(r));
-    TRY(reply_bound(r, &sql_course_insert));
-    return course_code(r, r->new_id, in);
-}
-
-static err
-course_update(struct req *r, const void *input)
-{
-    const struct course_input *in = input;
-
-    TRY(sql_course_codes_deferred_run(r));
-    TRY(reply_bound(r, &sql_course_update));
-    return course_code(r, in->course_id, in);
-}
-
 #define COURSE_CODES .fails = FAILS(E_JOIN_CODE_MISSING, E_JOIN_CODE_TAKEN, E_NOT_A_TEACHER)
 
 static const struct endpoint rows[] = {
@@ -113,15 +79,13 @@ static const struct endpoint rows[] = {
      .in = SHAPE(course_list, course_list_fields), .sql = &sql_course_list, .since = "0.1.0",
      .doc = "List the courses that the caller may see."},
     {ENDPOINT(POST, "/courses", course_create, USER, TEACHERS),
-     .in = SHAPE(course_input, course_create_fields), .run = course_create,
-     .reply_sql = &sql_course_insert, .status = 201, .location = "/courses/{id}", COURSE_CODES,
+     .in = SHAPE(course_input, course_create_fields), .sql = &sql_course_insert, .status = 201, .location = "/courses/{id}", COURSE_CODES,
      .event = {"course.created", "course", "new", "new"}, .since = "0.1.0",
      .doc = "Create a draft course; only a title is required."},
     {ENDPOINT(GET, "/courses/{course_id}", course_get, USER, EVERYONE), .sql = &sql_course_get,
      .since = "0.1.0", .doc = "Read a course. The join code is shown to those who keep it."},
     {ENDPOINT(PATCH, "/courses/{course_id}", course_update, USER, TEACHERS),
-     .in = SHAPE(course_input, course_update_fields), .run = course_update,
-     .reply_sql = &sql_course_update, .probe = &sql_course_visible, COURSE_CODES,
+     .in = SHAPE(course_input, course_update_fields), .sql = &sql_course_update, .probe = &sql_course_visible, COURSE_CODES,
      .event = {"course.updated", "course", "course_id", "course_id"}, .since = "0.1.0",
      .doc = "Change a course; what is left out stays."},
     {ENDPOINT(DELETE, "/courses/{course_id}", course_delete, USER, TEACHERS),

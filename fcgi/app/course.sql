@@ -38,50 +38,50 @@ select {columns c}, k.code as join_code
 -- columns: id uuid
 select c.id from app.courses c where c.id = :course_id;
 
+-- The code stands in a table of its own; the rule over both is checked when the statement ends.
+
 -- name: course_insert
 -- kind: write
 -- params: new_id uuid, owner_id uuid?, title text, description text?, visibility text?, enrolment text?,
---   seats int4?, starts_at timestamptz?, ends_at timestamptz?
+--   join_code text?, seats int4?, starts_at timestamptz?, ends_at timestamptz?
 -- columns: @course
-insert into app.courses as c
-       (id, org_id, owner_id, title, description, visibility, enrolment, seats, starts_at, ends_at)
-values (:new_id, (select app.org_id()), coalesce(:owner_id, (select app.user_id())), :title,
-        coalesce(:description, ''), coalesce(:visibility, 'private'), coalesce(:enrolment, 'closed'),
-        :seats, :starts_at, :ends_at)
-returning {columns c};
+with c as (
+    insert into app.courses as c
+           (id, org_id, owner_id, title, description, visibility, enrolment, seats, starts_at, ends_at)
+    values (:new_id, (select app.org_id()), coalesce(:owner_id, (select app.user_id())), :title,
+            coalesce(:description, ''), coalesce(:visibility, 'private'), coalesce(:enrolment, 'closed'),
+            :seats, :starts_at, :ends_at)
+    returning {columns c}),
+code as (
+    insert into app.course_codes (course_id, org_id, code)
+    select c.id, (select app.org_id()), :join_code from c where :join_code is not null)
+select {columns c} from c;
 
 -- name: course_update
 -- kind: write
 -- params: course_id uuid, if_match int8?, title text?, description text?, visibility text?,
---   enrolment text?, sent_seats bool, seats int4?, sent_starts_at bool, starts_at timestamptz?,
---   sent_ends_at bool, ends_at timestamptz?
+--   enrolment text?, sent_join_code bool, join_code text?, sent_seats bool, seats int4?,
+--   sent_starts_at bool, starts_at timestamptz?, sent_ends_at bool, ends_at timestamptz?
 -- columns: @course
-update app.courses as c
-   set title = coalesce(:title, c.title),
-       description = coalesce(:description, c.description),
-       visibility = coalesce(:visibility, c.visibility),
-       enrolment = coalesce(:enrolment, c.enrolment),
-       seats = case when :sent_seats then :seats else c.seats end,
-       starts_at = case when :sent_starts_at then :starts_at else c.starts_at end,
-       ends_at = case when :sent_ends_at then :ends_at else c.ends_at end
- where c.id = :course_id and app.if_match(c.version, :if_match)
-returning {columns c};
-
--- name: course_codes_deferred
--- kind: write
-set constraints app.courses_join_code deferred;
-
--- name: course_code_put
--- kind: write
--- params: course_id uuid, join_code text
-insert into app.course_codes (course_id, org_id, code)
-values (:course_id, (select app.org_id()), :join_code)
-on conflict (course_id) do update set code = excluded.code;
-
--- name: course_code_delete
--- kind: write
--- params: course_id uuid
-delete from app.course_codes where course_id = :course_id;
+with c as (
+    update app.courses as c
+       set title = coalesce(:title, c.title),
+           description = coalesce(:description, c.description),
+           visibility = coalesce(:visibility, c.visibility),
+           enrolment = coalesce(:enrolment, c.enrolment),
+           seats = case when :sent_seats then :seats else c.seats end,
+           starts_at = case when :sent_starts_at then :starts_at else c.starts_at end,
+           ends_at = case when :sent_ends_at then :ends_at else c.ends_at end
+     where c.id = :course_id and app.if_match(c.version, :if_match)
+    returning {columns c}),
+put as (
+    insert into app.course_codes (course_id, org_id, code)
+    select c.id, (select app.org_id()), :join_code from c where :join_code is not null
+    on conflict (course_id) do update set code = excluded.code),
+clear as (
+    delete from app.course_codes k using c
+     where k.course_id = c.id and :sent_join_code and :join_code is null)
+select {columns c} from c;
 
 -- name: course_publish
 -- kind: write

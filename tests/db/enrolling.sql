@@ -26,7 +26,7 @@ from (values
     ('none', 'c.open', null, 'LE404'),
     ('orgless', 'c.open', null, 'LE404'),
     ('forger', 'c.open', null, 'LE404'),
-    ('forger', 'c.b', null, '23503 enrollments_user')) v (who, course, code, answer);
+    ('forger', 'c.b', null, '23514 enrollments_role')) v (who, course, code, answer);
 
 update app.courses set visibility = 'catalogue' where id = t.id('c.code');
 select is(t.dry('outsider', $$select app.enrol_with_code(t.id('new'), t.id('c.code'), 'wrong-code')$$), '42501 enrollments_code', 'a wrong code where the course is seen');

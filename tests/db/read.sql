@@ -42,6 +42,12 @@ cross join lateral (values
     ('announcements', announcements), ('announcement_reads', reads), ('events', events),
     ('audit_logs', audit), ('idempotency_keys', keys)) v (tbl, n);
 
+-- A draft is its staff's alone, with what belongs to it, even for who is enrolled already.
+insert into app.announcements (id, org_id, course_id, author_id, title, body)
+values (t.id('n.draft'), t.id('A'), t.id('c.draft'), t.id('teacher'), 'draft', 'x');
+select is(t.dry(v.who, 'select from app.announcements where title = ''draft'''), v.n, v.who || ' reads of a draft')
+from (values ('teacher', '1'), ('admin', '1'), ('student', '0'), ('coteacher', '0'), ('badmin', '0')) v (who, n);
+
 -- What nobody reads.
 select is(t.dry(p.name, 'select from app.' || v.tbl), '42501', p.name || ' cannot read ' || v.tbl)
 from t.persons p
