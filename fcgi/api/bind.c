@@ -339,9 +339,8 @@ bind_json_member(struct req *r, struct text name, struct json_value v)
         return;
     }
     if (json_type_of(v) == JSON_NULL) {
-        if (r->row->in->fields[i].nullable)
-            r->nulls |= UINT64_C(1) << i;
-        else
+        r->nulls |= UINT64_C(1) << i;
+        if (!r->row->in->fields[i].nullable)
             req_violation(r, pointer, "null", "must not be null");
         return;
     }

@@ -4,6 +4,11 @@
 
 #include "api/req.h"
 
+/* Pages of a list. */
+#define LIST_LIMIT_DEFAULT 20
+#define LIST_LIMIT_MAX 100
+#define LIST_OFFSET_MAX 1000000
+
 /* The gate. 400 for what cannot be read, 422 with all violations for what can. */
 err gate_bind(struct req *r) MUST_CHECK;
 

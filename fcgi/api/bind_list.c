@@ -5,9 +5,6 @@
 #include "pg/codec.h"
 #include "wire/query.h"
 
-#define LIMIT_DEFAULT 20
-#define LIMIT_MAX 100
-#define OFFSET_MAX 1000000
 #define IN_MAX 50
 #define FILTER_TEXT_MAX 255
 
@@ -72,6 +69,12 @@ list_int(struct req *r, const struct wire_pair *p, int64_t min, int64_t max, int
 }
 
 static bool
+list_text_good(struct text t)
+{
+    return t.len > 0 && text_utf8_valid(t) && text_utf8_length(t) <= FILTER_TEXT_MAX && text_is_nfc(t);
+}
+
+static bool
 list_value(struct req *r, enum pg_type type, struct text t, struct pg_value *ret_value)
 {
     struct uuid *u = arena_alloc(r->arena, sizeof *u);
@@ -98,7 +101,7 @@ list_value(struct req *r, enum pg_type type, struct text t, struct pg_value *ret
         return text_eq(t, TEXT("true")) || text_eq(t, TEXT("false"));
     default:
         *ret_value = pg_encode_text(t);
-        return t.len > 0 && text_utf8_valid(t) && text_utf8_length(t) <= FILTER_TEXT_MAX;
+        return list_text_good(t);
     }
 }
 
@@ -113,7 +116,7 @@ list_values(struct req *r, enum pg_type type, struct text t, struct pg_value *re
 
     while (t.p != NULL && n < IN_MAX) {
         text[n] = text_cut(&t, ',');
-        if (text[n].len == 0 || (type == PG_UUID && !uuid_parse(text[n], &id[n])))
+        if (type == PG_UUID ? !uuid_parse(text[n], &id[n]) : !list_text_good(text[n]))
             return false;
         n++;
     }
@@ -197,9 +200,9 @@ list_parameter(struct req *r, const struct wire_pair *p, struct text *ret_cursor
     struct pg_list *l = &r->list.pg;
 
     if (text_eq(p->name, TEXT("limit")))
-        list_int(r, p, 1, LIMIT_MAX, &r->list.limit);
+        list_int(r, p, 1, LIST_LIMIT_MAX, &r->list.limit);
     else if (text_eq(p->name, TEXT("offset"))) {
-        list_int(r, p, 0, OFFSET_MAX, &l->offset);
+        list_int(r, p, 0, LIST_OFFSET_MAX, &l->offset);
         *ret_offset = true;
     } else if (text_eq(p->name, TEXT("cursor")))
         *ret_cursor = p->value;
@@ -217,7 +220,7 @@ bind_list(struct req *r, const struct wire_pairs *query)
     struct text cursor = TEXT_NULL;
     bool offset = false;
 
-    r->list.limit = LIMIT_DEFAULT;
+    r->list.limit = LIST_LIMIT_DEFAULT;
     r->list.count = !r->row->unbounded;
     for (size_t i = 0; i < query->count; i++)
         list_parameter(r, &query->pair[i], &cursor, &offset);

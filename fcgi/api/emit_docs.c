@@ -1,6 +1,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "api/bind.h"
 #include "api/emit.h"
 #include "api/emit_parts.h"
 #include "api/format.h"
@@ -200,11 +201,11 @@ static void
 reference_list(struct buf *out, const struct pg_stmt *list)
 {
     buf_printf(out, "| `limit` | query | integer, 1 to %d | no | Rows of a page; default `%d` |\n",
-               FACTS_LIMIT_MAX, FACTS_LIMIT_DEFAULT);
+               LIST_LIMIT_MAX, LIST_LIMIT_DEFAULT);
     buf_printf(out,
                "| `offset` | query | integer, 0 to %d | no | Rows to pass over; not together with "
                "`cursor` |\n",
-               FACTS_OFFSET_MAX);
+               LIST_OFFSET_MAX);
     buf_z(out, "| `cursor` | query | text | no | `next_cursor` of the page before |\n"
                "| `count` | query | `exact` | no | Count a list that is not counted otherwise |\n"
                "| `sort` | query | ");

@@ -76,23 +76,10 @@ facts_status(const struct endpoint *e)
     return e->reply != NULL || e->produces != NULL || facts_columns(e) != NULL ? 200 : 204;
 }
 
-static bool
-facts_upsert(const struct pg_stmt *stmt)
-{
-    return stmt != NULL && strstr(stmt->text, "on conflict") != NULL;
-}
-
 int
 facts_status_also(const struct endpoint *e)
 {
-    bool watched = e->auth == AUTH_ANYONE && e->rate == RATE_NONE && e->reply != NULL;
-
-    /* What is made once and found again later, or only tried, is 200. */
-    if (e->run != NULL && e->status == 201 && (e->reply != NULL || facts_upsert(e->reply_sql)))
-        return 200;
-    /* What is open to everyone and never limited is there for monitors: it tells what is down in
-     * the form that tells what is up. */
-    return watched && facts_status(e) == 200 ? 503 : 0;
+    return e->also;
 }
 
 bool

@@ -42,9 +42,6 @@ const struct pg_stmt *facts_columns(const struct endpoint *e);
 const struct pg_column *facts_column(const struct pg_stmt *stmt, const char *name);
 
 /* What a list takes besides its filters; api/bind_list.c enforces it. */
-#define FACTS_LIMIT_DEFAULT 20
-#define FACTS_LIMIT_MAX 100
-#define FACTS_OFFSET_MAX 1000000
 #define FACTS_IN_MAX 50
 #define FACTS_FILTER_TEXT_MAX 255
 

@@ -1,6 +1,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "api/bind.h"
 #include "api/emit_parts.h"
 #include "api/format.h"
 #include "base/json.h"
@@ -781,11 +782,11 @@ static const struct shared shared_parameters[] = {
     {"limit",
      facts_is_list,
      {"limit", "query", "Rows of a page", false},
-     INTEGER("1", NUMBER(FACTS_LIMIT_MAX), NUMBER(FACTS_LIMIT_DEFAULT))},
+     INTEGER("1", NUMBER(LIST_LIMIT_MAX), NUMBER(LIST_LIMIT_DEFAULT))},
     {"offset",
      facts_is_list,
      {"offset", "query", "Rows to pass over; not together with cursor", false},
-     INTEGER("0", NUMBER(FACTS_OFFSET_MAX), "0")},
+     INTEGER("0", NUMBER(LIST_OFFSET_MAX), "0")},
     {"cursor",
      facts_is_list,
      {"cursor", "query", "next_cursor of the page before, with the same sort", false},

@@ -195,7 +195,8 @@ struct endpoint {
     bool reply_list;                 /* data is an array of `reply` */
     const char *produces;            /* media type other than application/json: raw body */
     int status;                      /* 0: 200, or 204 when there is no reply */
-    const err *fails;                /* errors beyond those that the gates give, ended by E_OK */
+    int also;         /* another success: found again, only tried; or 503 with the same reply */
+    const err *fails; /* errors beyond those that the gates give, ended by E_OK */
     enum idempotency_kind idempotency;
     struct audit_rule audit;
     struct event_rule event;

@@ -132,22 +132,31 @@ media_type_is(struct text header, struct text want)
     return true;
 }
 
-/* Does one range of an Accept header admit "type/subtype"? A range with q=0 admits nothing. */
-static bool
-accept_admits(struct text range, struct text type)
+/* How closely a range of an Accept header names "type/subtype": 3 itself, 2 its kind, 1 as one of
+ * all, 0 not. */
+static int
+accept_closeness(struct text wanted, struct text type)
 {
-    struct text rest = range, wanted = text_trim(text_cut(&rest, ';')), sub = type;
-    struct text main_type = text_cut(&sub, '/');
-
-    while (rest.p != NULL) {
-        struct text q = text_trim(text_cut(&rest, ';'));
-        if (text_eq(q, TEXT("q=0")) || text_eq(q, TEXT("q=0.0")))
-            return false;
-    }
-    if (text_eq(wanted, TEXT("*/*")) || text_eq_nocase(wanted, type))
-        return true;
+    struct text sub = type, main_type = text_cut(&sub, '/');
     struct text wanted_sub = wanted, wanted_main = text_cut(&wanted_sub, '/');
-    return text_eq_nocase(wanted_main, main_type) && text_eq(wanted_sub, TEXT("*"));
+
+    if (text_eq_nocase(wanted, type))
+        return 3;
+    if (text_eq_nocase(wanted_main, main_type) && text_eq(wanted_sub, TEXT("*")))
+        return 2;
+    return text_eq(wanted, TEXT("*/*")) ? 1 : 0;
+}
+
+/* "q=0", with or without decimals, among the parameters of a range. */
+static bool
+accept_refuses(struct text parameters)
+{
+    while (parameters.p != NULL) {
+        struct text value = text_trim(text_cut(&parameters, ';')), name = text_cut(&value, '=');
+        if (text_eq_nocase(name, TEXT("q")) && value.len > 0)
+            return strspn(value.p, "0.") >= value.len;
+    }
+    return false;
 }
 
 static bool
@@ -159,11 +168,18 @@ accepted(const struct req *r)
     if (accept.p == NULL || text_trim(accept).len == 0)
         return true;
     type = text_cut(&type, ';');
+    /* RFC 9110, 12.5.1: the closest range decides. */
+    int best = 0;
+    bool good = false;
     while (accept.p != NULL) {
-        if (accept_admits(text_trim(text_cut(&accept, ',')), type))
-            return true;
+        struct text parameters = text_cut(&accept, ',');
+        int closeness = accept_closeness(text_trim(text_cut(&parameters, ';')), type);
+        if (closeness == 0 || closeness < best)
+            continue;
+        good = (closeness == best && good) || !accept_refuses(parameters);
+        best = closeness;
     }
-    return false;
+    return good;
 }
 
 static err
@@ -204,16 +220,16 @@ gate_preconditions(struct req *r)
 
     r->if_match = -1;
     r->if_none_match = r->http->header[HDR_IF_NONE_MATCH];
+    if (!r->route->conditional)
+        return E_OK;
     if (match.p == NULL)
         return r->row->if_match_needed ? E_PRECONDITION_REQUIRED : E_OK;
-    if (text_eq(text_trim(match), TEXT("*")))
-        return E_OK;
-    /* A compressed answer has lost its strong ETag to nginx; the version says the same in both. */
     match = text_trim(match);
-    if (text_starts(match, TEXT("W/"))) {
-        match.p += 2;
-        match.len -= 2;
-    }
+    if (text_eq(match, TEXT("*")))
+        return E_OK;
+    /* nginx makes an ETag weak when it compresses; the version in it says the same. */
+    if (text_starts(match, TEXT("W/")))
+        match = (struct text){match.p + 2, match.len - 2};
     return etag_version(match, &r->if_match) ? E_OK : E_PRECONDITION_INVALID;
 }
 

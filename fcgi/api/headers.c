@@ -77,6 +77,8 @@ headers_content(struct req *r)
         reply_header(r, "Content-Type", text_of(r->row->produces));
     else
         reply_header(r, "Content-Type", TEXT("application/json"));
+    /* nginx compresses what has no length, however small it is. */
+    header_int(r, "Content-Length", (int64_t)r->body_out->len);
 }
 
 static void
@@ -124,4 +126,10 @@ headers_write(struct req *r)
         r->retry_after = 1;
     if (r->retry_after > 0)
         header_int(r, "Retry-After", r->retry_after);
+}
+
+void
+headers_length(struct req *r, size_t length)
+{
+    header_int(r, "Content-Length", (int64_t)length);
 }

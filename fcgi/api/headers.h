@@ -5,5 +5,7 @@
 #include "api/req.h"
 
 void headers_write(struct req *r);
+/* Content-Length, so that nginx knows which answers are worth compressing. */
+void headers_length(struct req *r, size_t length);
 
 #endif

@@ -381,6 +381,8 @@ gate_reply(struct req *r)
         reply_conditional(r);
     headers_write(r);
     struct text body = buf_as_text(r->body_out);
+    if (r->status != 304 && r->status != 204)
+        headers_length(r, body.len);
     if (r->head || r->status == 304 || r->status == 204)
         body = TEXT("");
     (void)wire_answer(r->api->wire, r->status, r->head_out, body);

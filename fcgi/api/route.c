@@ -180,6 +180,16 @@ route_sources(const struct route *t, const struct pg_stmt *stmt, struct source *
     return good;
 }
 
+static bool
+route_takes_if_match(const struct pg_stmt *stmt)
+{
+    for (size_t i = 0; stmt != NULL && i < stmt->nparams; i++) {
+        if (strcmp(stmt->params[i].name, "if_match") == 0)
+            return true;
+    }
+    return false;
+}
+
 static size_t
 route_build(struct route *t, FILE *faults)
 {
@@ -196,6 +206,7 @@ route_build(struct route *t, FILE *faults)
         bad++;
     }
     n->route[e->method] = t;
+    t->conditional = route_takes_if_match(e->sql) || route_takes_if_match(e->reply_sql);
     bad += e->sql != NULL && !route_sources(t, e->sql, t->sql_source, faults);
     bad += e->probe != NULL && !route_sources(t, e->probe, t->probe_source, faults);
     return bad;

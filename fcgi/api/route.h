@@ -33,6 +33,7 @@ struct route {
     char names[PATH_PARAMS_MAX][32];
     int param_field[PATH_PARAMS_MAX]; /* field of row->in, or -1 */
     size_t nparams;
+    bool conditional; /* its statement takes if_match */
     struct source sql_source[SQL_PARAMS_MAX];
     struct source probe_source[SQL_PARAMS_MAX];
 };

@@ -193,14 +193,15 @@ health_metrics(struct req *r, const void *input)
 
 static const struct endpoint rows[] = {
     {ENDPOINT(GET, "/health", health, ANYONE, PUBLIC), .run = health_ready, .reply = HEALTH_SHAPE,
-     .rate = RATE_NONE, .since = "0.1.0", .doc = "The public summary; 503 when not ready."},
+     .also = 503, .rate = RATE_NONE, .since = "0.1.0",
+     .doc = "The public summary; 503 when not ready."},
     {ENDPOINT(GET, "/health/live", health_live, ANYONE, PUBLIC), .run = health_live,
      .reply = HEALTH_SHAPE, .rate = RATE_NONE, .since = "0.1.0", .doc = "The process answers."},
     {ENDPOINT(GET, "/health/ready", health_ready, ANYONE, PUBLIC), .run = health_ready,
-     .reply = HEALTH_SHAPE, .rate = RATE_NONE, .since = "0.1.0",
+     .reply = HEALTH_SHAPE, .also = 503, .rate = RATE_NONE, .since = "0.1.0",
      .doc = "The database answers with the right schema, and row-level security holds."},
     {ENDPOINT(GET, "/health/startup", health_startup, ANYONE, PUBLIC), .run = health_ready,
-     .reply = HEALTH_SHAPE, .rate = RATE_NONE, .since = "0.1.0",
+     .reply = HEALTH_SHAPE, .also = 503, .rate = RATE_NONE, .since = "0.1.0",
      .doc = "It has started and is ready."},
     {ENDPOINT(GET, "/health/details", health_details, USER, OPERATORS), .run = health_details,
      .reply = SHAPE(health_details, health_details_fields), .rate = RATE_ADMIN_READ,

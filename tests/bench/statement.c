@@ -6,6 +6,7 @@
 #include "api/statements.h"
 #include "app/statements.h"
 #include "base/json.h"
+#include "pg/codec.h"
 #include "pg/list.h"
 
 #define ARENA_MAX 65536

@@ -44,6 +44,11 @@ def rows(db, api):
     return Rows(db, org["id"], me["id"])
 
 
+def version_of(answer):
+    """Of the ETag, which nginx makes weak when it compresses"""
+    return answer.headers["etag"].removeprefix("W/").strip('"')
+
+
 def path(course, rest=""):
     return f"/api/v1/courses/{course['id']}{rest}"
 
@@ -73,7 +78,7 @@ def test_only_a_title_is_required(teacher):
         assert course[empty] is None
     read = teacher.get(answer.headers["location"])
     assert data(read) == {**course, "join_code": None}
-    assert read.headers["etag"] == '"1"' and read.headers["last-modified"]
+    assert version_of(read) == "1" and read.headers["last-modified"]
 
 
 def test_life_cycle(teacher, rows):
@@ -349,15 +354,14 @@ def test_it_ends_after_it_begins(teacher):
 def test_if_match(teacher, rows):
     course = make_course(teacher)
     etag = teacher.get(path(course)).headers["etag"]
-    assert etag == f'"{course["version"]}"'
+    assert version_of(teacher.get(path(course))) == str(course["version"])
     first = teacher.patch(path(course), json={"title": "one"}, headers={"if-match": etag})
     assert data(first)["title"] == "one" and first.headers["etag"] != etag
     calls = [lambda: teacher.patch(path(course), json={"title": "two"}, headers={"if-match": etag}),
              lambda: teacher.delete(path(course), headers={"if-match": etag}),
              lambda: teacher.post(path(course, "/archive"), headers={"if-match": etag}),
              lambda: teacher.post(path(course, "/transfer-owner"), json={"owner_id": teacher.id},
-                                  headers={"if-match": etag}),
-             lambda: teacher.patch(path(course), json={"title": "two"}, headers={"if-match": "W/" + etag})]
+                                  headers={"if-match": etag})]
     for late in calls:
         answer = late()
         rows.traceless(answer)
@@ -368,6 +372,10 @@ def test_if_match(teacher, rows):
         refused(teacher.patch(path(course), json={"title": "two"}, headers={"if-match": bad}),
                 400, "precondition_invalid")
     data(teacher.patch(path(course), json={"title": "three"}, headers={"if-match": "*"}))
+    plain = teacher.get(path(course), headers={"accept-encoding": "identity"}).headers["etag"]
+    assert plain == f'"{version_of(teacher.get(path(course)))}"'
+    four = data(teacher.patch(path(course), json={"title": "four"}, headers={"if-match": plain}))
+    data(teacher.patch(path(course), json={"title": "five"}, headers={"if-match": f'W/"{four["version"]}"'}))
     done(teacher.delete(path(course), headers={"if-match": teacher.get(path(course)).headers["etag"]}))
 
 
@@ -375,7 +383,8 @@ def test_if_none_match(teacher):
     course = make_course(teacher)
     etag = teacher.get(path(course)).headers["etag"]
     answer = teacher.get(path(course), headers={"if-none-match": etag})
-    assert answer.status_code == 304 and answer.content == b"" and answer.headers["etag"] == etag
+    assert answer.status_code == 304 and answer.content == b""
+    assert version_of(answer) == str(course["version"])
     assert teacher.get(path(course), headers={"if-none-match": '"77"'}).status_code == 200
 
 

@@ -368,17 +368,17 @@ list_takes_text(const char *name, const char *unit, size_t times)
 static void
 lists_as_documented(void)
 {
-    CU_ASSERT(list_takes("limit", FACTS_LIMIT_MAX));
-    CU_ASSERT_FALSE(list_takes("limit", FACTS_LIMIT_MAX + 1));
-    CU_ASSERT(list_takes("offset", FACTS_OFFSET_MAX));
-    CU_ASSERT_FALSE(list_takes("offset", FACTS_OFFSET_MAX + 1));
+    CU_ASSERT(list_takes("limit", LIST_LIMIT_MAX));
+    CU_ASSERT_FALSE(list_takes("limit", LIST_LIMIT_MAX + 1));
+    CU_ASSERT(list_takes("offset", LIST_OFFSET_MAX));
+    CU_ASSERT_FALSE(list_takes("offset", LIST_OFFSET_MAX + 1));
     CU_ASSERT(list_takes_text("name", "x", FACTS_FILTER_TEXT_MAX));
     CU_ASSERT_FALSE(list_takes_text("name", "x", FACTS_FILTER_TEXT_MAX + 1));
     CU_ASSERT(list_takes_text("name[in]", "x,", FACTS_IN_MAX));
     CU_ASSERT_FALSE(list_takes_text("name[in]", "x,", FACTS_IN_MAX + 1));
     CU_ASSERT_EQUAL(bind((struct sent){"list", NULL, "", NULL}), E_OK);
-    CU_ASSERT_EQUAL(request.list.limit, FACTS_LIMIT_DEFAULT);
-    CU_ASSERT_EQUAL(request.list.pg.limit, FACTS_LIMIT_DEFAULT + 1);
+    CU_ASSERT_EQUAL(request.list.limit, LIST_LIMIT_DEFAULT);
+    CU_ASSERT_EQUAL(request.list.pg.limit, LIST_LIMIT_DEFAULT + 1);
     CU_ASSERT(request.list.count);
     CU_ASSERT_EQUAL(bind((struct sent){"unbounded", NULL, "", NULL}), E_OK);
     CU_ASSERT_FALSE(request.list.count);
