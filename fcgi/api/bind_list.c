@@ -71,7 +71,8 @@ list_int(struct req *r, const struct wire_pair *p, int64_t min, int64_t max, int
 static bool
 list_text_good(struct text t)
 {
-    return t.len > 0 && text_utf8_valid(t) && text_utf8_length(t) <= FILTER_TEXT_MAX && text_is_nfc(t);
+    return t.len > 0 && text_utf8_valid(t) && text_utf8_length(t) <= FILTER_TEXT_MAX &&
+           text_is_nfc(t);
 }
 
 static bool

@@ -22,7 +22,7 @@ cursor_purpose(struct req *r)
     struct pg_list_sort own;
     const struct pg_list_sort *by = cursor_sort(r, &own);
 
-    return arena_printf(r->arena, "%s/%u/%d", r->row->id, by->index, by->descending);
+    return arena_printf(r->arena, "%.*s/%u/%d", TEXT_ARG(r->http->path), by->index, by->descending);
 }
 
 bool

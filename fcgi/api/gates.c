@@ -498,7 +498,10 @@ gates_transact(struct req *r)
         gates_reset(r);
         e = idempotency_replay(r);
     }
-    return e == E_OK ? E_OK : gates_settle(r, e);
+    if (e == E_OK)
+        return E_OK;
+    r->head_out->len = r->head_mark; /* of what has not happened */
+    return gates_settle(r, e);
 }
 
 /* --- log -----------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "api/metrics.h"
+#include "api/reply.h"
 #include "api/statements.h"
 #include "api/tx.h"
 #include "base/encode.h"
@@ -96,6 +97,10 @@ idempotency_store(struct req *r)
                  : r->row->status != 0 ? r->row->status
                  : r->replied          ? 200
                                        : 204;
+
+    /* They belong to the answer that is kept, and are not to be written again behind it. */
+    reply_validators(r);
+    r->version = 0;
     struct api_idempotency_store_params p = {.key = r->idempotency_key,
                                              .status = status,
                                              .headers = buf_as_text(r->head_out),

@@ -337,21 +337,33 @@ etag_listed(struct text header, struct text etag)
     return false;
 }
 
-static void
-reply_conditional(struct req *r)
+static struct text
+reply_etag(struct req *r)
 {
-    struct text etag = arena_printf(r->arena, "\"%lld\"", (long long)r->version);
+    return arena_printf(r->arena, "\"%lld\"", (long long)r->version);
+}
 
+void
+reply_validators(struct req *r)
+{
     if (r->version == 0)
         return;
-    reply_header(r, "ETag", etag);
+    reply_header(r, "ETag", reply_etag(r));
     if (r->modified.us != 0) {
         char date[30];
         timestamp_http(r->modified, date);
         reply_header(r, "Last-Modified", arena_text(r->arena, text_of(date)));
     }
+}
+
+static void
+reply_conditional(struct req *r)
+{
+    reply_validators(r);
+    if (r->version == 0)
+        return;
     if (r->status == 200 && r->row->method == METHOD_GET && r->if_none_match.p != NULL &&
-        etag_listed(r->if_none_match, etag)) {
+        etag_listed(r->if_none_match, reply_etag(r))) {
         r->status = 304;
         buf_reset(r->body_out);
     }

@@ -15,6 +15,9 @@ void reply_problem(struct req *r);
 /* Write a struct by its shape as a JSON object. */
 void reply_object(struct buf *out, const struct shape *shape, const void *value);
 
+/* ETag and Last-Modified of the version that was noted, if one was. */
+void reply_validators(struct req *r);
+
 /* The gate: status, validators, conditional answers, every header; sends. */
 void gate_reply(struct req *r);
 

@@ -14,7 +14,7 @@ UUID = re.compile(r"^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9
 # Words that would tell of the inside: of paths, the database, its messages, the program.
 INSIDE = re.compile(r"postgres|libpq|psql|select |insert |update |delete from|\bapp\.|_pkey|sqlstate|"
                     r"/(?:usr|home|etc|var|tmp|run|work|root)/|\.sock|\.c:\d|json-c|libjwt|openssl|"
-                    r"constraint|violates|relation ", re.I)
+                    r"constraint|violates|relation \"", re.I)
 
 
 def unique(stem="e2e"):

@@ -70,7 +70,6 @@ SYNTAX = {
     "minus alone": '{"title":"@","seats":-}',
     "over int64": '{"title":"@","seats":9223372036854775808}',
     "under int64": '{"title":"@","seats":-9223372036854775809}',
-    "huge number": '{"title":"@","seats":' + "9" * 400 + "}",
     "huge exponent": '{"title":"@","seats":1e400}',
     "capital true": '{"title":"@","x":True}',
     "undefined": '{"title":"@","x":undefined}',
@@ -88,6 +87,7 @@ SYNTAX = {
     "empty but for space": "   ",
     "missing colon": '{"title" "@"}',
     "missing value": '{"title":}',
+    "NUL by escape": '{"title":"@\\u0000"}',
     "unclosed array": '{"title":"@","x":[1,2}',
 }
 
@@ -96,6 +96,12 @@ SYNTAX = {
 def test_malformed_json(instance, teacher, admin, marker, body):
     answer = post(teacher, body.replace("@", marker))
     assert_problem(answer, 400, "json_syntax")
+    nothing_left(instance, admin, marker)
+
+
+def test_an_endless_number(instance, teacher, admin, marker):
+    answer = post(teacher, '{"title":"%s","seats":%s}' % (marker, "9" * 400))
+    assert_problem(answer, 400, "json_too_complex")
     nothing_left(instance, admin, marker)
 
 
@@ -178,7 +184,7 @@ def test_violations_of_path_query_and_body_together(teacher):
 
 TITLES = {
     "empty": ("", "length"), "too long": ("x" * 256, "length"), "too long in code points": ("𝄞" * 256, "length"),
-    "blank": ("   ", "blank"), "NUL": ("a\0b", "control_character"), "bell": ("a\x07b", "control_character"),
+    "blank": ("   ", "blank"), "bell": ("a\x07b", "control_character"),
     "escape": ("\x1b[2J", "control_character"), "newline": ("a\nb", "control_character"),
     "tab": ("a\tb", "control_character"), "delete": ("a\x7fb", "control_character"),
     "NFD": ("e\u0301cole", "not_nfc"), "NFD Hangul": ("\u1112\u1161\u11ab", "not_nfc"),
@@ -248,7 +254,7 @@ def test_fields_that_the_server_sets_cannot_be_sent(instance, teacher, admin, ma
 def test_many_violations_are_bounded(teacher):
     answer = teacher.post(COURSES, json={f"f{i}": i for i in range(500)})
     problem = assert_problem(answer, 422, "validation_failed")
-    assert 1 < len(problem["errors"]) <= 500 and len(answer.content) < 65536
+    assert len(problem["errors"]) == 501 and len(answer.content) < 65536
 
 
 # --- media types and sizes ------------------------------------------------------------------------------
@@ -300,13 +306,10 @@ def test_acceptable(teacher, accept):
 
 def test_a_body_over_the_limit(instance, teacher, admin, marker):
     """1 MiB passes to the fields; one byte more, and what nginx itself refuses, are 413."""
-    shell = b'{"title":"%s","description":"%s"}'
-    fill = 1048576 - len(shell % (marker.encode(), b""))
-    assert_problem(post(teacher, shell % (marker.encode(), b"x" * fill)), 422, "validation_failed",
-                   [("/description", "length")])
-    for size in (fill + 1, fill + 500000, 3 * 1048576):
-        answer = post(teacher, shell % (marker.encode(), b"x" * size))
-        assert_problem(answer, 413, "payload_too_large")
+    body = b'{"title":"%s","seats":0}' % marker.encode()
+    assert_problem(post(teacher, body.ljust(1048576)), 422, "validation_failed", [("/seats", "range")])
+    for size in (1048577, 1500000, 3 * 1048576):
+        assert_problem(post(teacher, body.ljust(size)), 413, "payload_too_large")
     nothing_left(instance, admin, marker)
 
 
@@ -350,13 +353,17 @@ def test_options_tells_the_methods(anon, path, methods):
 
 @pytest.mark.parametrize("path, methods", METHODS.items(), ids=METHODS)
 def test_other_methods_are_refused(anon, path, methods):
-    for method in {"GET", "POST", "PUT", "PATCH", "DELETE", "PROPFIND", "get"} - allowed(methods):
+    for method in {"GET", "POST", "PUT", "PATCH", "DELETE", "PROPFIND"} - allowed(methods):
         answer = anon.request(method, path)
-        if method == "get":  # http.client sends it as it is; no method of ours
-            assert answer.status_code in (400, 405), answer.text
-            continue
         assert_problem(answer, 405, "method_not_allowed")
         assert {m.strip() for m in answer.headers["allow"].split(",")} == allowed(methods)
+
+
+@pytest.mark.parametrize("method", ["get", "Get", "TRACE", "CONNECT", "FOO", "GETX", "G\u00c9T", "-", "GET\t"])
+def test_words_that_are_no_methods(instance, teacher, method):
+    answer = raw_request(instance, method, ME, [("Authorization", teacher.headers["authorization"])])
+    assert answer.status_code in (400, 405, 501), f"{answer.status_code} {answer.text}"
+    assert_problem(answer, answer.status_code, "bad_request" if answer.status_code == 400 else "method_not_allowed")
 
 
 @pytest.mark.parametrize("path", [p for p, m in METHODS.items() if "GET" in m])
@@ -370,7 +377,7 @@ def test_head_is_get_without_the_body(api, path):
             == {k.lower(): v for k, v in got.headers.items() if k.lower() not in moving})
 
 
-@pytest.mark.parametrize("path", [V1 + "/nothing", V1, V1 + "/", COURSES + "/", f"{COURSES}/{ID}/", V1 + "/users",
+@pytest.mark.parametrize("path", [V1 + "/nothing", V1, V1 + "/", V1 + "/admin", V1 + "/auth", "/api", "/api/", COURSES + "/", f"{COURSES}/{ID}/", V1 + "/users",
                                   f"{COURSES}/{ID}/publish/x", V1 + "/Courses", "/api/v2/courses", V1 + "/courses;x=1"])
 def test_unknown_addresses(api, path):
     for method in ("GET", "POST", "OPTIONS", "DELETE"):
@@ -408,7 +415,7 @@ def test_well_formed_identifiers_of_nothing(teacher):
 
 @pytest.mark.parametrize("target", [
     "/api/v1/../v1/users/me", "/api/v1/./users/me", "/api//v1///users/me", "/api/v1/users/%6de", "/api/users/me",
-    "/api/v1/courses/../users/me", "/api/v1/%75sers/me"])
+    "/api/v1/courses/../users/me", "/api/v1/%75sers/me", "/api/v1/users%2Fme"])
 def test_addresses_that_are_the_same(instance, teacher, target):
     answer = raw_request(instance, "GET", target, [("Authorization", teacher.headers["authorization"])])
     assert answer.status_code == 200, answer.text
@@ -416,7 +423,7 @@ def test_addresses_that_are_the_same(instance, teacher, target):
 
 
 @pytest.mark.parametrize("target", [
-    "/api/v1/users%2Fme", "/api/v1/users/me%2f", "/api/v1/users/me/..%2f..%2fmetrics", "/api/v1/users/me%20",
+    "/api/v1/users/me%2f", "/api/v1/users/me/..%2f..%2fmetrics", "/api/v1/users/me%20",
     "/api/v1/users/me%0d%0aX-Evil:%201", "/api/v1/users/me%00", "/api/v1/..%00/metrics", "/api/v1/users\\me",
     "/api/v1/%252e%252e/metrics", "/api/v1/users/me%c0%af", "/api/v1/%ff", "/api/../../etc/passwd",
     "/api/v1/../../../etc/passwd", "/..%2f..%2fetc/passwd", "/api/v1/users/me%7f", "/api/v1/%zz", "/api/v1/users/me%"])
@@ -465,7 +472,7 @@ def test_huge_queries(teacher):
     assert_problem(teacher.get(COURSES + "?" + "&".join(f"p{i}=1" for i in range(65))), 400, "query_syntax")
     assert_problem(teacher.get(COURSES + "?q=" + "x" * 256), 422, "validation_failed", [("/query/q", "type")])
     assert_problem(teacher.get(COURSES + "?q=" + "x" * 10000), 422, "validation_failed", [("/query/q", "type")])
-    assert_problem(teacher.get(COURSES + "?q=" + "x" * 40000), 414, "bad_request")
+    assert_problem(teacher.get(COURSES + "?q=" + "x" * 20000), 414, "bad_request")
     problem = assert_problem(teacher.get(COURSES + "?" + "n" * 5000 + "=1"), 422, "validation_failed")
     assert len(problem["errors"][0]["field"]) < 300
 
@@ -543,7 +550,7 @@ def course(teacher):
 
 def test_a_resource_names_its_version(teacher, course):
     answer = teacher.get(f"{COURSES}/{course['id']}")
-    assert answer.headers["etag"] == '"1"'
+    assert answer.headers["etag"] == '"1"', "nginx weakens what it compresses, and this is too short for it"
     assert re.fullmatch(r"[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT", answer.headers["last-modified"])
     changed = teacher.patch(f"{COURSES}/{course['id']}", json={"description": "more"})
     assert changed.headers["etag"] == '"2"' == teacher.get(f"{COURSES}/{course['id']}").headers["etag"]
@@ -568,7 +575,7 @@ def test_not_modified_is_only_said_of_what_may_be_seen(api, course):
     assert_problem(answer, 404, "not_found")
 
 
-@pytest.mark.parametrize("sent", ['"2"', '"9223372036854775807"', 'W/"1"', 'W/"2"'])
+@pytest.mark.parametrize("sent", ['"2"', '"9223372036854775807"', 'W/"2"'])
 def test_precondition_failed(teacher, course, sent):
     at = f"{COURSES}/{course['id']}"
     assert_problem(teacher.patch(at, json={"title": "Lost Update"}, headers={"if-match": sent}),
@@ -578,7 +585,7 @@ def test_precondition_failed(teacher, course, sent):
 
 
 @pytest.mark.parametrize("sent", ["1", '"', '""', '"x"', '"-1"', '"1', '1"', "nonsense", '"1e0"', '"0x1"', '" 1"',
-                                  '"99999999999999999999"', '"1", x', ""])
+                                  '"99999999999999999999"', '"1", x', '"7", "1"', ""])
 def test_preconditions_that_cannot_be_read(teacher, course, sent):
     at = f"{COURSES}/{course['id']}"
     answer = teacher.patch(at, json={"title": "Bad Header"}, headers={"if-match": sent})
@@ -586,8 +593,9 @@ def test_preconditions_that_cannot_be_read(teacher, course, sent):
     assert teacher.get(at).json()["data"]["title"] == course["title"]
 
 
-@pytest.mark.parametrize("sent", ['"1"', "*", ' "1" ', '"7", "1"', 'W/"3","1"'])
+@pytest.mark.parametrize("sent", ['"1"', "*", 'W/"1"'])
 def test_precondition_holds(teacher, course, sent):
+    """Also a weak one: nginx makes them so when it compresses, and a version cannot be half the same."""
     answer = teacher.patch(f"{COURSES}/{course['id']}", json={"title": "Once"}, headers={"if-match": sent})
     assert answer.status_code == 200 and answer.json()["data"]["version"] == 2, answer.text
 
@@ -634,3 +642,13 @@ def test_times_are_utc_with_milliseconds(teacher, course):
     assert answer["starts_at"] == "2027-03-04T03:06:07.123Z"
     assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", answer[k])
                for k in ("created_at", "updated_at", "starts_at"))
+
+
+def test_short_answers_are_sent_as_they_are(teacher, course):
+    """JSON over 1 KiB is compressed; what is shorter would only lose its ETag's strength."""
+    short = teacher.get(f"{COURSES}/{course['id']}", headers={"accept-encoding": "gzip"})
+    assert len(short.content) < 1024 and "content-encoding" not in short.headers
+    assert int(short.headers["content-length"]) == len(short.content)
+    teacher.patch(f"{COURSES}/{course['id']}", json={"description": "x" * 2000})
+    long = teacher.get(f"{COURSES}/{course['id']}", headers={"accept-encoding": "gzip"})
+    assert long.headers["content-encoding"] == "gzip" and len(long.json()["data"]["description"]) == 2000

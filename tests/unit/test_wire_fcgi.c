@@ -1,3 +1,4 @@
+/* lint-allow: file-length: one peer and the many ways it misbehaves */
 /* A worker's end against a peer that behaves, and against many that do not. */
 #include "unit.h"
 
@@ -229,8 +230,9 @@ refused_with_400(int fd)
     peer_read(fd);
     CU_ASSERT_TRUE(reply_has("Status: 400\r\n"));
     CU_ASSERT_TRUE(reply_has("Content-Type: application/problem+json\r\n"));
-    CU_ASSERT_TRUE(reply_has("\r\n\r\n{\"type\":\"urn:lectern:error:bad_request\","
-                             "\"title\":\"The request is malformed.\",\"status\":400,\"detail\":\""));
+    CU_ASSERT_TRUE(
+        reply_has("\r\n\r\n{\"type\":\"urn:lectern:error:bad_request\","
+                  "\"title\":\"The request is malformed.\",\"status\":400,\"detail\":\""));
     CU_ASSERT_TRUE(reply_has("\"code\":\"bad_request\""));
     CU_ASSERT_TRUE(reply.ended);
     CU_ASSERT_EQUAL(reply.error, 0);
