@@ -9,6 +9,8 @@ include tests/unit/jobs.mk
 TESTS += $(check_PROGRAMS)
 endif
 
+include tests/bench/local.mk
+
 # Prepares every statement on a migrated database: test_statements APP-CONNINFO JOBS-CONNINFO
 noinst_PROGRAMS += tests/db/test_statements
 tests_db_test_statements_SOURCES = tests/db/test_statements.c

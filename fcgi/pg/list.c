@@ -19,6 +19,8 @@ struct assembly {
 
 #define LIST_EXTRA (PG_LIST_FILTERS + 4) /* filters, keyset, limit and offset */
 #define LIST_TEXT_MAX 65536
+/* No page is longer; written into the text, see list_bounded(). */
+#define LIST_PAGE_MAX "101"
 
 static void
 list_param(struct assembly *s, enum pg_type type, struct pg_value value)
@@ -122,6 +124,16 @@ list_keyset(struct assembly *s)
     buf_char(&s->text, ')');
 }
 
+/* Of a limit that is a parameter the planner assumes a tenth of all rows, so that every plan made
+ * for the values at hand looks better than the one kept, and each execution is planned anew, which
+ * takes longer than the execution. A constant around which the parameter goes makes the kept plan as
+ * good. Not with filters: their values decide which index serves. */
+static bool
+list_bounded(const struct assembly *s, bool counting)
+{
+    return !counting && s->list->nfilters == 0 && s->list->offset == 0;
+}
+
 static void
 list_order(struct assembly *s)
 {
@@ -137,6 +149,8 @@ list_order(struct assembly *s)
     }
     buf_z(&s->text, s->stmt->key);
     buf_z(&s->text, by.descending ? " desc limit " : " limit ");
+    if (list_bounded(s, false))
+        buf_z(&s->text, LIST_PAGE_MAX ") page limit ");
     list_param(s, PG_INT8, pg_encode_int8(s->arena, s->list->limit));
     if (s->list->offset > 0) {
         buf_z(&s->name, ".o");
@@ -168,6 +182,8 @@ list_assemble(struct assembly *s, bool counting)
     const char *filter = strstr(s->stmt->text, "{filter}");
     const char *order = strstr(filter, "{order}");
 
+    if (list_bounded(s, counting))
+        buf_z(&s->text, "select * from (");
     buf_add(&s->text, s->stmt->text, (size_t)(filter - s->stmt->text));
     list_filters(s);
     if (s->list->after && !counting)

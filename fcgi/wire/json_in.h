@@ -18,7 +18,7 @@ struct json_limits {
     size_t string_max; /* bytes of one string, as sent */
 };
 
-extern const struct json_limits json_limits_default; /* 32, 10,000, 10,000, 512 KiB */
+extern const struct json_limits json_limits_default; /* 32, 10,000, 10,000, 1 MiB */
 
 /* RFC 8259 and I-JSON (RFC 7493): UTF-8 without overlong forms, surrogates, no BOM; no duplicate
  * names in one object (compared after unescaping); no lone surrogate escapes, no NUL (also not as

@@ -14,7 +14,11 @@ enum {
 };
 
 const struct json_limits json_limits_default = {
-    .depth = 32, .members = 10000, .elements = 10000, .string_max = (size_t)512 * 1024};
+    .depth = 32,
+    .members = 10000,
+    .elements = 10000,
+    .string_max =
+        (size_t)1024 * 1024 /* the longest text, 100,000 code points, may come as escapes */};
 
 /* A member name seen, under the number of the object that it stands in. */
 struct name_slot {

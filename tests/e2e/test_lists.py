@@ -358,7 +358,7 @@ def test_filters_that_are_not_offered(teacher, name):
 # --- search ---------------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("word, expected", [
-    ("10%", ["10% off"]), ("1_0", ["1_0"]), ("back\\", ["back\\slash"]), ("\\", ["back\\slash"]), ("' \"", ["quote ' \""]),
+    ("10%", ["10% off"]), ("1_0", ["1_0"]), ("back\\", ["back\\slash"]), ("\\", ["back\\slash"]), ("quote ' \"", ["quote ' \""]),
     ("É", ["é"]), ("100", ["100"]), ("c", ["C", "c"]), ("_", ["1_0"]), ("%", ["10% off"]), ("%%", []), ("\\%", []), ("1%0", [])])
 def test_search_takes_signs_as_they_are(teacher, made, word, expected):
     stem, _ = made
@@ -376,7 +376,7 @@ INJECTIONS = ["'", "''", "\"", "' or '1'='1", "') or ('1'='1", "'; drop table ap
 def test_values_are_never_syntax(teacher, made, value):
     stem, courses = made
     for name in ("q", "status", "status[ne]", "status[in]", "visibility"):
-        answer = teacher.get(COURSES, params={name: value, "limit": 1})
+        answer = teacher.get(COURSES, params={name: stem + value if name == "q" else value, "limit": 1})
         assert answer.status_code == 200, f"{name}: {answer.text}"
         assert answer.elapsed.total_seconds() < 3
         if name in ("q", "status", "visibility"):

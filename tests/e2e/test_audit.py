@@ -1,0 +1,304 @@
+"""The audit trail: what is in it, what is not, who reads it, and that it is whole."""
+import ipaddress
+import json
+import os
+import pathlib
+import re
+import subprocess
+import uuid
+
+import pytest
+
+from lib_domain import (People, Rows, at_once, data, done, enrol, ids, listed, make_course, refused, unique,
+                        violations, when)
+from lib_pool import binary, home
+
+LOGS = "/api/v1/admin/audit-logs"
+
+
+@pytest.fixture(scope="module")
+def people(new_client, api):
+    return People(new_client, api("admin"))
+
+
+@pytest.fixture(scope="module")
+def teacher(people):
+    return people.make("teacher")
+
+
+@pytest.fixture(scope="module")
+def student(people):
+    return people.make()
+
+
+@pytest.fixture
+def rows(db, api):
+    me = data(api("admin").get("/api/v1/users/me"))
+    org = data(api("admin").get("/api/v1/org"))
+    return Rows(db, org["id"], me["id"])
+
+
+def of_request(admin, answer):
+    return listed(admin, LOGS, request_id=answer.headers["x-request-id"])
+
+
+# Each audited action: what is done, and what the row then says.
+
+def org_update(teacher, student, people, admin):
+    before = data(admin.get("/api/v1/org"))
+    answer = admin.patch("/api/v1/org", json={"settings": {"mark": unique()}})
+    return answer, "org.update", "org", None, admin, ("settings", before["settings"], data(answer)["settings"])
+
+
+def user_role(teacher, student, people, admin):
+    user = people.make()
+    answer = admin.put(f"/api/v1/org/users/{user.id}/role", json={"role": "parent"})
+    return answer, "user.role", "user", user.id, admin, ("role", "student", "parent")
+
+
+def course_delete(teacher, student, people, admin):
+    course = make_course(teacher)
+    return (teacher.delete(f"/api/v1/courses/{course['id']}"), "course.delete", "course", course["id"], teacher,
+            ("status", "published", None))
+
+
+def course_transfer(teacher, student, people, admin):
+    course, other = make_course(teacher), people.make("teacher")
+    answer = teacher.post(f"/api/v1/courses/{course['id']}/transfer-owner", json={"owner_id": other.id})
+    return (answer, "course.transfer_owner", "course", course["id"], teacher, ("owner_id", teacher.id, other.id))
+
+
+def staff_add(teacher, student, people, admin):
+    course = make_course(teacher)
+    answer = teacher.post(f"/api/v1/courses/{course['id']}/staff",
+                          json={"user_id": student.id, "role": "assistant"})
+    return answer, "course.staff_add", "course", course["id"], teacher, ("user_id", None, student.id)
+
+
+def staff_remove(teacher, student, people, admin):
+    course = make_course(teacher)
+    data(teacher.post(f"/api/v1/courses/{course['id']}/staff",
+                      json={"user_id": student.id, "role": "assistant"}), 201)
+    answer = teacher.delete(f"/api/v1/courses/{course['id']}/staff/{student.id}")
+    return answer, "course.staff_remove", "course", course["id"], teacher, ("user_id", student.id, None)
+
+
+def withdraw(teacher, student, people, admin):
+    place = enrol(teacher, make_course(teacher), student.id)["id"]
+    return (student.delete(f"/api/v1/enrollments/{place}"), "enrollment.withdraw", "enrollment", place, student,
+            ("status", "active", "withdrawn"))
+
+
+def imported(teacher, student, people, admin):
+    course = make_course(teacher)
+    answer = teacher.post(f"/api/v1/courses/{course['id']}/enrollments/import",
+                          data=f"email\n{student.email}".encode(), headers={"content-type": "text/csv"})
+    return (answer, "enrollment.import", "enrollment_import", data(answer, 201)["import_id"], teacher,
+            ("course_id", None, course["id"]))
+
+
+def import_undo(teacher, student, people, admin):
+    made = imported(teacher, student, people, admin)[3]
+    return (teacher.post(f"/api/v1/enrollment-imports/{made}/undo"), "enrollment.import_undo",
+            "enrollment_import", made, teacher, None)
+
+
+def notice_delete(teacher, student, people, admin):
+    course = make_course(teacher)
+    notice = data(teacher.post(f"/api/v1/courses/{course['id']}/announcements",
+                               json={"title": "T", "body": "B"}), 201)["id"]
+    return (teacher.delete(f"/api/v1/announcements/{notice}"), "announcement.delete", "announcement", notice,
+            teacher, ("course_id", course["id"], None))
+
+
+ACTIONS = [org_update, user_role, course_delete, course_transfer, staff_add, staff_remove, withdraw, imported,
+           import_undo, notice_delete]
+
+
+@pytest.mark.parametrize("act", ACTIONS, ids=lambda a: a.__name__)
+def test_one_row_an_action(teacher, student, people, api, act):
+    admin = api("admin")
+    admin.id = data(admin.get("/api/v1/users/me"))["id"]
+    answer, action, kind, target, actor, change = act(teacher, student, people, admin)
+    assert answer.status_code < 300, answer.text
+    (row,) = of_request(admin, answer)
+    assert (row["action"], row["target_type"], row["target_id"], row["actor_id"]) == \
+        (action, kind, target, actor.id)
+    assert row["request_id"] == answer.headers["x-request-id"]
+    assert ipaddress.ip_address(row["address"]).is_loopback
+    assert 0 <= row["chain"] < 64 and row["seq"] >= 1 and row["created_at"].endswith("Z")
+    if change:
+        member, before, after = change
+        assert (row["before"] or {}).get(member) == before
+        assert (row["after"] or {}).get(member) == after
+
+
+def test_every_audited_operation_is_tried_here(instance):
+    """The interface's document says which operations are audited; none may be missing above"""
+    reference = (pathlib.Path(__file__).resolve().parents[2] / "docs/api/reference.md").read_text()
+    declared = set(re.findall(r"Audited as `([a-z_.]+)`", reference))
+    tried = {"org.update", "user.role", "course.delete", "course.transfer_owner", "course.staff_add",
+             "course.staff_remove", "enrollment.withdraw", "enrollment.import", "enrollment.import_undo",
+             "announcement.delete"}
+    assert declared == tried and len(ACTIONS) == len(tried)
+
+
+def test_only_what_changed_is_kept(people, api):
+    user, admin = people.make(), api("admin")
+    answer = admin.put(f"/api/v1/org/users/{user.id}/role", json={"role": "parent"})
+    (row,) = of_request(admin, answer)
+    assert set(row["before"]) <= {"role", "version"} and set(row["after"]) <= {"role", "version", "further_changes"}
+
+
+def test_sensitive_values_are_not_kept(teacher, people, api):
+    admin, code, title = api("admin"), unique("CODE"), unique("Titled")
+    course = make_course(teacher, enrolment="code", join_code=code, title=title)
+    body = unique("body")
+    notice = data(teacher.post(f"/api/v1/courses/{course['id']}/announcements",
+                               json={"title": "T", "body": body}), 201)
+    gone = [of_request(admin, teacher.delete(f"/api/v1/announcements/{notice['id']}")),
+            of_request(admin, teacher.delete(f"/api/v1/courses/{course['id']}"))]
+    text = json.dumps(gone)
+    assert all(len(found) == 1 for found in gone)
+    assert code not in text and body not in text
+    assert gone[0][0]["before"]["body"] == "[redacted]"
+
+    secret = unique("s3cret")
+    before = data(admin.get("/api/v1/org"))
+    answer = admin.patch("/api/v1/org", json={"name": unique("Renamed"), "settings": {
+        "mail": {"password": secret, "host": "mail.example", "list": [{"token": secret}]}}})
+    try:
+        (row,) = of_request(admin, answer)
+        assert secret not in json.dumps(row) and data(answer)["name"] not in json.dumps(row)
+        assert row["after"]["settings"]["mail"]["host"] == "mail.example"
+        assert row["after"]["settings"]["mail"]["password"] == "[redacted]"
+        assert row["after"]["name"] == "[redacted]"
+    finally:
+        data(admin.patch("/api/v1/org", json={"name": before["name"], "settings": before["settings"]}))
+
+
+def test_what_is_too_long_is_kept_as_a_digest(api):
+    admin = api("admin")
+    before = data(admin.get("/api/v1/org"))
+    answer = admin.patch("/api/v1/org", json={"settings": {"long": "x" * 20000}})
+    try:
+        data(answer)
+        (row,) = of_request(admin, answer)
+        assert set(row["after"]) == {"sha256", "bytes"} and row["after"]["bytes"] > 20000
+        assert len(row["after"]["sha256"]) == 64
+    finally:
+        data(admin.patch("/api/v1/org", json={"settings": before["settings"]}))
+
+
+def test_refused_requests_leave_no_row(teacher, student, api, rows):
+    course = make_course(teacher, visibility="catalogue")
+    foreign = api("admin", "northside")
+    refusals = [
+        student.delete(f"/api/v1/courses/{course['id']}"),
+        foreign.delete(f"/api/v1/courses/{course['id']}"),
+        teacher.delete(f"/api/v1/courses/{course['id']}", headers={"if-match": '"99"'}),
+        teacher.delete(f"/api/v1/courses/{uuid.uuid4()}"),
+        teacher.post(f"/api/v1/courses/{course['id']}/transfer-owner", json={"owner_id": student.id}),
+        teacher.post(f"/api/v1/courses/{course['id']}/staff", json={"user_id": student.id, "role": "teacher"}),
+        teacher.patch("/api/v1/org", json={"name": "x"}),
+        api("admin").patch("/api/v1/org", json={"name": ""}),
+        api("admin").put(f"/api/v1/org/users/{student.id}/role", json={"role": "operator"}),
+        teacher.post(f"/api/v1/courses/{course['id']}/enrollments/import", data=b"email\nno@e2e.lectern.example",
+                     headers={"content-type": "text/csv"}),
+        teacher.post(f"/api/v1/enrollment-imports/{uuid.uuid4()}/undo"),
+        student.delete(f"/api/v1/enrollments/{uuid.uuid4()}"),
+    ]
+    for answer in refusals:
+        assert 400 <= answer.status_code < 500, answer.text
+        rows.traceless(answer)
+        assert of_request(api("admin"), answer) == [] and of_request(foreign, answer) == []
+
+
+def test_a_replayed_request_is_audited_once(teacher, people, api):
+    course, other, key = make_course(teacher), people.make("teacher"), unique("key")
+    answers = [teacher.post(f"/api/v1/courses/{course['id']}/transfer-owner", json={"owner_id": other.id},
+                            headers={"idempotency-key": key}) for _ in range(2)]
+    assert [a.status_code for a in answers] == [200, 200]
+    assert len(listed(api("admin"), LOGS, target_id=course["id"])) == 1
+
+
+def test_only_admins_read_it(teacher, student, people, api, anon):
+    for client in (teacher, student, people.make("parent"), people.make("moderator"), people.make("analyst")):
+        refused(client.get(LOGS), 403, "forbidden")
+    refused(anon.get(LOGS), 401, "unauthenticated")
+    data(api("operator").get(LOGS))
+    for method in ("POST", "PUT", "PATCH", "DELETE"):
+        answer = api("admin").request(method, LOGS)
+        refused(answer, 405, "method_not_allowed")
+        assert "GET" in answer.headers["allow"] and "DELETE" not in answer.headers["allow"]
+
+
+def test_each_organisation_reads_its_own(teacher, api):
+    course = make_course(teacher)
+    answer = done(teacher.delete(f"/api/v1/courses/{course['id']}"))
+    assert len(of_request(api("admin"), answer)) == 1
+    assert of_request(api("admin", "northside"), answer) == []
+    assert listed(api("admin", "northside"), LOGS, target_id=course["id"]) == []
+
+
+def test_filters(teacher, people, api):
+    admin = api("admin")
+    courses = [make_course(teacher) for _ in range(2)]
+    answers = [done(teacher.delete(f"/api/v1/courses/{c['id']}")) for c in courses]
+    made = [of_request(admin, a)[0] for a in answers]
+
+    def found(**params):
+        return [r["id"] for r in listed(admin, LOGS, **params) if r["id"] in (made[0]["id"], made[1]["id"])]
+    newest = [made[1]["id"], made[0]["id"]]
+    assert found(actor_id=teacher.id) == newest
+    assert found(actor_id=teacher.id, action="course.delete") == newest
+    assert found(actor_id=teacher.id, action="user.role") == []
+    assert found(actor_id=teacher.id, **{"action[in]": "user.role,course.delete"}) == newest
+    assert found(actor_id=teacher.id, target_type="course") == newest
+    assert found(actor_id=teacher.id, target_type="user") == []
+    assert found(target_id=courses[0]["id"]) == [made[0]["id"]]
+    assert found(actor_id=teacher.id, sort="created_at") == newest[::-1]
+    assert found(actor_id=teacher.id, **{"created_at[gte]": made[1]["created_at"]})[:1] == [made[1]["id"]]
+    assert found(actor_id=teacher.id, **{"created_at[lte]": when(days=-1)}) == []
+    assert found(actor_id=teacher.id, **{"created_at[gte]": when(days=1)}) == []
+    answer = admin.get(LOGS, params={"actor_id": teacher.id, "limit": 1, "count": "exact"})
+    total = int(answer.headers["x-total-count"])
+    assert total == answer.json()["page"]["total"] == len(listed(admin, LOGS, actor_id=teacher.id)) >= 2
+    assert set(violations(admin.get(LOGS, params={"actor": "x", "actor_id": "x", "limit": 101}))) == \
+        {"/query/actor", "/query/actor_id", "/query/limit"}
+
+
+def test_the_application_cannot_touch_it(db, rows, teacher, api):
+    import psycopg2
+    course = make_course(teacher)
+    answer = done(teacher.delete(f"/api/v1/courses/{course['id']}"))
+    for statement in ("update app.audit_logs set action = 'x'", "delete from app.audit_logs",
+                      "truncate app.audit_logs", "insert into app.audit_logs select * from app.audit_logs",
+                      "update app.audit_chains set seq = 0", "drop table app.audit_logs",
+                      "alter table app.audit_logs disable trigger all"):
+        with pytest.raises(psycopg2.errors.InsufficientPrivilege):
+            rows.all(statement)
+        db.rollback()
+    assert len(rows.audits(answer)) == 1
+
+
+def test_the_chains_hold_under_parallel_writers(instance, teacher, api):
+    courses = [make_course(teacher) for _ in range(12)]
+    answers = at_once([lambda c=c: teacher.delete(f"/api/v1/courses/{c['id']}") for c in courses])
+    assert {a.status_code for a in answers} == {204}
+    found = [of_request(api("admin"), a) for a in answers]
+    assert all(len(f) == 1 for f in found)
+    assert len({(f[0]["chain"], f[0]["seq"]) for f in found}) == 12
+    verify = verify_command(instance)
+    assert verify.returncode == 0, verify.stdout + verify.stderr
+
+
+def verify_command(instance):
+    return subprocess.run([binary(instance, "lecternctl"), "audit", "verify", "--config",
+                           str(home(instance) / "lectern.env")], timeout=60,
+                          env={"PATH": os.environ["PATH"]}, capture_output=True, text=True, check=False)
+
+
+def test_verify_says_that_it_is_whole(instance):
+    verify = verify_command(instance)
+    assert verify.returncode == 0 and "whole" in verify.stdout, verify.stdout + verify.stderr

@@ -1,0 +1,52 @@
+"""docs/first-steps.md, pasted into a shell as it stands."""
+import os
+import pathlib
+import re
+import subprocess
+import uuid
+
+import pytest
+
+TREE = pathlib.Path(__file__).resolve().parents[2]
+PAGE = TREE / "docs" / "first-steps.md"
+
+
+def blocks():
+    return re.findall(r"^```sh\n(.*?)^```$", PAGE.read_text(), re.M | re.S)
+
+
+@pytest.fixture(scope="module")
+def outputs(instance, tmp_path_factory):
+    """What each block printed, one shell for all of them; $course at the end"""
+    del instance
+    mark = f"--{uuid.uuid4().hex}--"
+    script = "set -euo pipefail\n" + "".join(f"{block}\necho '{mark}'\n" for block in blocks())
+    path = pathlib.Path(os.environ.get("LECTERN_INSTANCE", TREE / ".lectern" / "instance.json")).resolve()
+    done = subprocess.run(["bash", "-c", script + 'printf "%s" "$course"'], capture_output=True, text=True, timeout=60,
+                          cwd=tmp_path_factory.mktemp("first-steps"), check=False,
+                          env={**os.environ, "LECTERN_INSTANCE": str(path)})
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stderr == ""
+    return [part.strip() for part in done.stdout.split(mark)]
+
+
+def test_there_is_a_block_for_every_step(outputs):
+    assert len(blocks()) == 5 and len(outputs) == 6
+    assert not re.search(r"^```(?!sh$|$)", PAGE.read_text(), re.M), "a block that this test does not run"
+
+
+def test_what_the_steps_print(outputs, api):
+    quiet, publish, enrolled, announced, read, course = outputs
+    assert quiet == ""
+    assert publish == '"published"'
+    assert re.search(r'"line": 2,.*"action": "enrol"', enrolled, re.S) and enrolled.endswith("\n1")
+    notice = re.fullmatch(r'"([0-9a-f-]{36})"', announced).group(1)
+    assert read == '"Welcome"'
+    found = api("admin").get(f"/api/v1/announcements/{notice}").json()["data"]
+    assert (found["course_id"], found["title"]) == (course, "Welcome")
+    people = api("admin").get(f"/api/v1/courses/{course}/enrollments").json()["data"]
+    assert [p["source"] for p in people] == ["import"]
+
+
+def test_nothing_is_left_behind(outputs):
+    assert outputs and not (TREE / "class.csv").exists()
