@@ -1,4 +1,3 @@
-EXTRA_DIST += docs
 
 # What is made from the rows and the settings is kept in the tree, so that a change of the interface
 # shows in its diff. Nothing in the build depends on it.

@@ -15,4 +15,3 @@ include tests/bench/local.mk
 noinst_PROGRAMS += tests/db/test_statements
 tests_db_test_statements_SOURCES = tests/db/test_statements.c
 tests_db_test_statements_LDADD = fcgi/libjobs.a $(lectern_api_LDADD)
-EXTRA_DIST += tests

@@ -365,9 +365,11 @@ bind_json_body(struct req *r)
     return E_OK;
 }
 
-static bool
-bind_has_body_fields(const struct endpoint *row)
+bool
+bind_takes_body(const struct endpoint *row)
 {
+    if (row->body == BODY_CSV)
+        return true;
     for (size_t i = 0; row->in != NULL && i < row->in->count; i++) {
         if (row->in->fields[i].place == IN_BODY)
             return true;
@@ -380,7 +382,7 @@ bind_body(struct req *r)
 {
     if (r->row->body == BODY_CSV)
         return r->body.len == 0 ? E_BODY_MISSING : E_OK;
-    if (!bind_has_body_fields(r->row))
+    if (!bind_takes_body(r->row))
         return r->body.len > 0 ? E_BODY_UNEXPECTED : E_OK;
     if (r->body.len == 0)
         return r->row->body == BODY_JSON_OPTIONAL ? E_OK : E_BODY_MISSING;
@@ -474,8 +476,7 @@ gate_bind(struct req *r)
     return req_violations(r);
 }
 
-/* --- values of a statement ----------------------------------------------------------------------
- */
+/* --- values of a statement ------------------------------------------------------------------- */
 
 static const enum pg_type field_pg_type[] = {
     [FIELD_TEXT] = PG_TEXT,   [FIELD_INT] = PG_INT8,  [FIELD_BOOL] = PG_BOOL,

@@ -12,6 +12,9 @@
 /* The gate. 400 for what cannot be read, 422 with all violations for what can. */
 err gate_bind(struct req *r) MUST_CHECK;
 
+/* Whether the row has a use for a body. */
+bool bind_takes_body(const struct endpoint *row);
+
 /* Values for a row's statement, from where route.h says each parameter comes. */
 struct route;
 struct source;

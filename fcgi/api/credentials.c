@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/metrics.h"
 #include "api/session.h"
 #include "auth/secret.h"
 #include "base/encode.h"
@@ -141,11 +140,7 @@ gate_authenticate(struct req *r)
         [AUTH_REFRESH] = authenticate_refresh,
         [AUTH_METRICS] = authenticate_metrics,
     };
-    err e = r->row->auth == AUTH_ANYONE ? E_OK : by_kind[r->row->auth](r);
-
-    if (e != E_OK)
-        metric_auth_failure(r->api, e);
-    return e;
+    return r->row->auth == AUTH_ANYONE ? E_OK : by_kind[r->row->auth](r);
 }
 
 /* --- cross-site requests
@@ -202,8 +197,6 @@ gate_csrf(struct req *r)
     if (good && setting_bool(S_CSRF_DOUBLE_SUBMIT))
         good = token.p != NULL && header.p != NULL && text_eq_secret(token, header) &&
                csrf_valid(token, &r->csrf_session);
-    if (!good)
-        metric_auth_failure(r->api, E_CSRF);
     return good ? E_OK : E_CSRF;
 }
 
@@ -215,8 +208,7 @@ gate_grant(struct req *r)
     return (r->row->grant & r->role) != 0 ? E_OK : E_FORBIDDEN;
 }
 
-/* --- cookies -------------------------------------------------------------------------------------
- */
+/* --- cookies --------------------------------------------------------------------------------- */
 
 static void
 cookie_set(struct req *r, const char *name, struct text value, int64_t max_age)

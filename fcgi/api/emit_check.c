@@ -105,8 +105,7 @@ one_of(const char *choices, const char *z)
     return false;
 }
 
-/* --- the positional part -------------------------------------------------------------------------
- */
+/* --- the positional part --------------------------------------------------------------------- */
 
 static void
 check_names(struct check *c)

@@ -128,8 +128,7 @@ facts_versioned(const struct endpoint *e)
     return facts_list(e) == NULL && facts_column(facts_columns(e), "version") != NULL;
 }
 
-/* --- errors --------------------------------------------------------------------------------------
- */
+/* --- errors ---------------------------------------------------------------------------------- */
 
 static void
 set_add(struct err_set *set, const err *errors)

@@ -134,8 +134,7 @@ components_collect(struct components *ret_components)
     }
 }
 
-/* --- pieces --------------------------------------------------------------------------------------
- */
+/* --- pieces ---------------------------------------------------------------------------------- */
 
 void
 schema_ref(struct buf *b, const char *section, const char *name)
@@ -191,8 +190,7 @@ schema_enum(struct buf *b, const char *choices, bool nullable)
     json_close(b, ']');
 }
 
-/* --- input ---------------------------------------------------------------------------------------
- */
+/* --- input ----------------------------------------------------------------------------------- */
 
 static void
 schema_text_rules(struct buf *b, const struct field *f)
@@ -349,8 +347,7 @@ schema_body(struct buf *b, const struct shape *shape)
     json_close(b, '}');
 }
 
-/* --- replies -------------------------------------------------------------------------------------
- */
+/* --- replies --------------------------------------------------------------------------------- */
 
 static void
 schema_reply_rules(struct buf *b, const struct components *c, const struct field *f)
@@ -399,8 +396,7 @@ schema_reply(struct buf *b, const struct components *c, const struct shape *shap
     json_close(b, '}');
 }
 
-/* --- columns -------------------------------------------------------------------------------------
- */
+/* --- columns --------------------------------------------------------------------------------- */
 
 static void
 schema_pg_type(struct buf *b, enum pg_type type, bool nullable)
@@ -526,8 +522,7 @@ columns_object(struct buf *b, const struct pg_stmt *stmt, struct column_run run)
     json_close(b, '}');
 }
 
-/* --- by name or in place -----------------------------------------------------------------------
- */
+/* --- by name or in place --------------------------------------------------------------------- */
 
 void
 schema_component(struct buf *b, const struct components *c, const struct component *item)

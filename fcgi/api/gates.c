@@ -104,8 +104,7 @@ gate_route(struct req *r)
     return E_OK;
 }
 
-/* --- size and media types ----------------------------------------------------------------------
- */
+/* --- size and media types -------------------------------------------------------------------- */
 
 static int64_t
 body_max(const struct endpoint *row)
@@ -188,6 +187,8 @@ gate_size(struct req *r)
     struct text type = r->http->header[HDR_CONTENT_TYPE];
     struct text want = r->row->body == BODY_CSV ? TEXT("text/csv") : TEXT("application/json");
 
+    if (r->http->content_length > 0 && !bind_takes_body(r->row))
+        return E_BODY_UNEXPECTED;
     if (r->http->content_length > (uint64_t)body_max(r->row))
         return E_PAYLOAD_TOO_LARGE;
     if (r->http->content_length > 0 && (type.p == NULL || !media_type_is(type, want)))
@@ -233,8 +234,7 @@ gate_preconditions(struct req *r)
     return etag_version(match, &r->if_match) ? E_OK : E_PRECONDITION_INVALID;
 }
 
-/* --- run ---------------------------------------------------------------------------------------
- */
+/* --- run ------------------------------------------------------------------------------------- */
 
 /* A write touched nothing: what is there for the caller to see may not be changed by them. */
 static err
@@ -340,8 +340,7 @@ gate_run(struct req *r)
     return E_OK;
 }
 
-/* --- audit and events ----------------------------------------------------------------------------
- */
+/* --- audit and events ------------------------------------------------------------------------ */
 
 /* The identifier that a rule names: a path parameter, or "new". */
 static bool
@@ -504,8 +503,7 @@ gates_transact(struct req *r)
     return gates_settle(r, e);
 }
 
-/* --- log -----------------------------------------------------------------------------------------
- */
+/* --- log ------------------------------------------------------------------------------------- */
 
 static void
 gate_log(struct req *r)

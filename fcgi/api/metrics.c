@@ -135,6 +135,12 @@ bucket_of(int64_t us)
     return i;
 }
 
+static bool
+auth_failure(err e)
+{
+    return e != E_OK && (err_info(e)->status == 401 || e == E_CSRF);
+}
+
 void
 metric_request_begin(struct api *api)
 {
@@ -153,6 +159,8 @@ metric_request_end(const struct req *r)
     shm_count(s, G_DATABASE_US, (uint64_t)r->db_us);
     if (r->error != E_OK)
         shm_count(s, at_error(r->error), 1);
+    if (auth_failure(r->error))
+        shm_count(s, at_auth(r->error), 1);
     if (r->route == NULL)
         return;
     size_t base = at_route(r->route->number);
@@ -174,12 +182,6 @@ void
 metric_rate_hit(struct api *api, enum rate_class c)
 {
     shm_count(api->shm, at_rate(c), 1);
-}
-
-void
-metric_auth_failure(struct api *api, err e)
-{
-    shm_count(api->shm, at_auth(e), 1);
 }
 
 void
@@ -221,8 +223,7 @@ metric_worker(struct api *api, int started, bool signalled)
         shm_count(api->shm, G_WORKERS_SIGNALLED, 1);
 }
 
-/* --- exposition ---------------------------------------------------------------------------------
- */
+/* --- exposition ------------------------------------------------------------------------------ */
 
 static void
 family(struct buf *out, const char *name, const char *type, const char *help)
@@ -361,7 +362,7 @@ write_errors(struct buf *out, const struct api *api)
                    (unsigned long long)shm_counter(api->shm, at_error(e)));
     family(out, "auth_failures_total", "counter", "Refused credentials by code.");
     for (err e = E_OK + 1; e < E_COUNT; e++) {
-        if (err_info(e)->status == 401 || e == E_CSRF)
+        if (auth_failure(e))
             buf_printf(out, "auth_failures_total{code=\"%s\"} %llu\n", err_info(e)->code,
                        (unsigned long long)shm_counter(api->shm, at_auth(e)));
     }

@@ -21,7 +21,6 @@ uint64_t metrics_tag(void);
 void metric_request_begin(struct api *api);
 void metric_request_end(const struct req *r);
 void metric_rate_hit(struct api *api, enum rate_class c);
-void metric_auth_failure(struct api *api, err e);
 void metric_replay(struct api *api);
 void metric_statement(struct api *api, const struct pg_stmt *stmt, int64_t us, bool failed);
 void metric_database(struct api *api, bool up, bool again);

@@ -118,8 +118,7 @@ reply_raw(struct req *r, struct text body)
     return E_OK;
 }
 
-/* --- rows --------------------------------------------------------------------------------------
- */
+/* --- rows ------------------------------------------------------------------------------------ */
 
 static void
 reply_note_version(struct req *r, const struct pg_stmt *stmt, const PGresult *result)
@@ -316,8 +315,7 @@ reply_problem(struct req *r)
     r->replied = true;
 }
 
-/* --- the gate ----------------------------------------------------------------------------------
- */
+/* --- the gate -------------------------------------------------------------------------------- */
 
 /* RFC 9110, 13.1.2: weak comparison against a list, or '*'. */
 static bool

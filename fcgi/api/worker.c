@@ -91,8 +91,7 @@ api_worker_event(int started, int signalled)
     metric_worker(&api, started, signalled > 0);
 }
 
-/* --- observers -----------------------------------------------------------------------------------
- */
+/* --- observers ------------------------------------------------------------------------------- */
 
 static void
 observe_statement(void *ctx, const struct pg_stmt *stmt, int64_t us, err e)
@@ -157,6 +156,8 @@ worker_loop(const sigset_t *wait_mask)
             break;
         if (event == WIRE_FATAL)
             return EXIT_FAILURE;
+        if (event == WIRE_IDLE)
+            pg_tend(api.pg);
         if (event != WIRE_REQUEST)
             continue;
         worker_serve(http, &head, &body);

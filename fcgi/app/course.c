@@ -121,7 +121,7 @@ static const struct endpoint rows[] = {
      .event = {"course.staff_added", "course", "course_id", "course_id"}, .since = "0.1.0",
      .doc = "Add a co-teacher or an assistant to a course."},
     {ENDPOINT(DELETE, "/courses/{course_id}/staff/{user_id}", course_staff_remove, USER, TEACHERS),
-     .sql = &sql_course_staff_delete, .probe = &sql_course_visible, .rate = RATE_DESTRUCTIVE,
+     .sql = &sql_course_staff_delete, .probe = &sql_course_staff_visible, .rate = RATE_DESTRUCTIVE,
      .audit = {"course.staff_remove", "course", "course_id"},
      .event = {"course.staff_removed", "course", "course_id", "course_id"}, .since = "0.1.0",
      .doc = "Remove a co-teacher or an assistant from a course."},

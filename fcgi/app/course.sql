@@ -132,6 +132,11 @@ select s.user_id as id, u.name, s.role, s.created_at
  where s.course_id = :course_id {filter}
  {order};
 
+-- name: course_staff_visible
+-- params: course_id uuid, user_id uuid
+-- columns: id uuid
+select s.user_id as id from app.course_staff s where s.course_id = :course_id and s.user_id = :user_id;
+
 -- name: course_staff_insert
 -- kind: write
 -- params: course_id uuid, user_id uuid, role text

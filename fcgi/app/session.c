@@ -12,8 +12,7 @@
 #include "base/timestamp.h"
 #include "shm/shm.h"
 
-/* --- shapes --------------------------------------------------------------------------------------
- */
+/* --- shapes ---------------------------------------------------------------------------------- */
 
 struct register_input {
     struct text name;
@@ -234,8 +233,7 @@ session_login(struct req *r, const void *input)
     return session_start(r, in, &user);
 }
 
-/* --- refresh and logout -------------------------------------------------------------------------
- */
+/* --- refresh and logout ---------------------------------------------------------------------- */
 
 static err
 session_rotated(struct req *r, const struct uuid *session,

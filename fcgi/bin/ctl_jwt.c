@@ -289,8 +289,7 @@ rotate_keys(struct arena *a, const struct ctl_options *o)
     return 0;
 }
 
-/* --- the commands ------------------------------------------------------------------------------
- */
+/* --- the commands ---------------------------------------------------------------------------- */
 
 static int
 with_arena(int (*run)(struct arena *, const struct ctl_options *), const struct ctl_options *o)

@@ -22,8 +22,7 @@ struct document {
     void (*emit)(struct buf *out);
 };
 
-/* --- pretty JSON ---------------------------------------------------------------------------------
- */
+/* --- pretty JSON ----------------------------------------------------------------------------- */
 
 static void
 pretty_line(struct buf *out, size_t depth)
@@ -118,8 +117,7 @@ static const struct document documents[] = {
 };
 #define DOCUMENTS (sizeof documents / sizeof documents[0])
 
-/* --- commands ------------------------------------------------------------------------------------
- */
+/* --- commands -------------------------------------------------------------------------------- */
 
 static bool
 write_document(const struct document *d, FILE *out)

@@ -110,11 +110,39 @@ parse_options(int argc, char **argv, struct options *o)
     return optind == argc ? -1 : usage_fault("no arguments are taken besides options");
 }
 
+/* What is wrong with the settings, one line each, as log lines. */
+static void
+faults_log(char *faults)
+{
+    char *rest = faults;
+
+    for (char *line; (line = strsep(&rest, "\n")) != NULL;) {
+        if (*line != '\0')
+            log_event(LOG_L_ERROR, "setting refused", LOG_Z("fault", line));
+    }
+}
+
+static bool
+reload_settings(void)
+{
+    char *text = NULL;
+    size_t len = 0;
+    FILE *faults = open_memstream(&text, &len);
+
+    if (faults == NULL)
+        return false;
+    bool good = settings_reload(faults) == 0;
+    fclose(faults);
+    faults_log(text);
+    free(text);
+    return good;
+}
+
 /* Settings first: what they say of logging and limits holds for what the layer below re-reads. */
 static bool
 reload(void *ctx)
 {
-    if (settings_reload(stderr) > 0)
+    if (!reload_settings())
         return false;
     log_configure();
     return api_reload(ctx);

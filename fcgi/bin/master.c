@@ -351,8 +351,7 @@ take_signals(struct master *m)
     }
 }
 
-/* --- reload ------------------------------------------------------------------------------------
- */
+/* --- reload ---------------------------------------------------------------------------------- */
 
 static void
 reload_begin(struct master *m)
@@ -505,8 +504,7 @@ serve(struct master *m)
     }
 }
 
-/* --- beginning and end --------------------------------------------------------------------------
- */
+/* --- beginning and end ----------------------------------------------------------------------- */
 
 /* Descriptors 0 to 2 are open, so that none of ours takes their place; all others that were
  * inherited stay out of what is ever executed. */

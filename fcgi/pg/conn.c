@@ -1,5 +1,6 @@
 #include "pg/conn.h"
 
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,6 +23,8 @@ struct owed_result {
 #define PREPARED_NAME 64    /* the server tells names apart by their first 63 bytes */
 #define PARAMS_MAX 64
 #define OPTIONS_MAX 24
+#define PAUSE_FIRST_MS 50
+#define PAUSE_MAX_MS 1000
 
 struct pg {
     char *keyword[OPTIONS_MAX + 1];
@@ -33,6 +36,7 @@ struct pg {
     bool open; /* something was sent since the last synchronisation */
     bool sync_sent;
     bool lost;
+    bool up;         /* the observer knows of the connection */
     bool flushed;    /* the server was asked to send what it has */
     int64_t sent_us; /* when the oldest unread statement began to run */
     uint64_t prepared[PREPARED_SLOTS];
@@ -77,9 +81,10 @@ pg_drop(struct pg *p)
     if (p->conn != NULL) {
         PQfinish(p->conn);
         p->conn = NULL;
-        if (p->observer.connected != NULL)
-            p->observer.connected(p->observer.ctx, false, p->connects - 1);
     }
+    if (p->up && p->observer.connected != NULL)
+        p->observer.connected(p->observer.ctx, false, p->connects - 1);
+    p->up = false;
     memset(p->prepared, 0, sizeof p->prepared);
     p->prepared_count = 0;
     p->owed_first = p->owed_count = 0;
@@ -103,7 +108,9 @@ pg_free(struct pg *p)
 static err
 pg_connect_failed(struct pg *p)
 {
-    p->pause_ms = p->pause_ms == 0 ? 50 : p->pause_ms * 2 > 2000 ? 2000 : p->pause_ms * 2;
+    int64_t longer = p->pause_ms == 0 ? PAUSE_FIRST_MS : p->pause_ms * 2;
+
+    p->pause_ms = longer < PAUSE_MAX_MS ? longer : PAUSE_MAX_MS;
     p->retry_at_ms = clock_ms() + p->pause_ms / 2 + (int64_t)(random_u64() % (uint64_t)p->pause_ms);
     log_event(LOG_L_WARN, "database connection failed", LOG_INT("retry_in_ms", p->pause_ms));
     pg_drop(p);
@@ -135,9 +142,23 @@ pg_ensure(struct pg *p)
     PQsetNoticeReceiver(p->conn, pg_ignore_notice, NULL);
     p->pause_ms = 0;
     p->lost = false;
+    p->up = true;
     if (p->observer.connected != NULL)
         p->observer.connected(p->observer.ctx, true, p->connects - 1);
     return E_OK;
+}
+
+void
+pg_tend(struct pg *p)
+{
+    struct pollfd peer = {.fd = p->conn == NULL ? -1 : PQsocket(p->conn), .events = POLLRDHUP};
+
+    if (p->open)
+        return;
+    if (peer.fd >= 0 && poll(&peer, 1, 0) > 0)
+        pg_drop(p);
+    err ignored = pg_ensure(p);
+    (void)ignored;
 }
 
 bool
@@ -292,6 +313,13 @@ pg_note_failure(struct pg *p, const PGresult *result)
     p->constraint[n] = '\0';
 }
 
+/* The server ends the session with it: shutting down, told to by someone, or after a timeout. */
+static bool
+pg_ends_session(const char *state)
+{
+    return strncmp(state, "57P0", 4) == 0 || strncmp(state, "08", 2) == 0 || strcmp(state, "25P03") == 0;
+}
+
 /* A failure that the catalogue does not name is ours: log its SQLSTATE and where, never its text,
  * which may hold values. */
 static err
@@ -301,7 +329,7 @@ pg_result_error(struct pg *p, const PGresult *result, const struct pg_stmt *stmt
     err e;
 
     pg_note_failure(p, result);
-    if (state == NULL)
+    if (state == NULL || pg_ends_session(state))
         return pg_lost(p);
     e = err_from_sql(state, p->constraint[0] == '\0' ? NULL : p->constraint);
     if (e != E_OK)

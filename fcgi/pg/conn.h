@@ -30,8 +30,11 @@ struct pg *pg_new(const char *const *keywords, const char *const *values, size_t
 void pg_free(struct pg *p);
 
 /* Connect if not connected. After a failure further tries are refused with E_UNAVAILABLE until a
- * jittered, doubling pause (50 ms to 2 s) has passed. */
+ * jittered, doubling pause (50 ms to 1 s) has passed. */
 err pg_ensure(struct pg *p) MUST_CHECK;
+/* For idle moments, outside of a transaction: lets go of a connection that the server has closed,
+ * and connects again when its time has come. */
+void pg_tend(struct pg *p);
 bool pg_is_up(const struct pg *p);
 /* Did the last error come from losing the connection (and not from the server's answer)? */
 bool pg_was_lost(const struct pg *p);

@@ -19,8 +19,8 @@ struct assembly {
 
 #define LIST_EXTRA (PG_LIST_FILTERS + 4) /* filters, keyset, limit and offset */
 #define LIST_TEXT_MAX 65536
-/* No page is longer; written into the text, see list_bounded(). */
-#define LIST_PAGE_MAX "101"
+/* The longest page whose length the text tells the planner, see list_bounded(). */
+#define LIST_BOUND 101
 
 static void
 list_param(struct assembly *s, enum pg_type type, struct pg_value value)
@@ -131,7 +131,8 @@ list_keyset(struct assembly *s)
 static bool
 list_bounded(const struct assembly *s, bool counting)
 {
-    return !counting && s->list->nfilters == 0 && s->list->offset == 0;
+    return !counting && s->list->nfilters == 0 && s->list->offset == 0 &&
+           s->list->limit <= LIST_BOUND;
 }
 
 static void
@@ -149,8 +150,11 @@ list_order(struct assembly *s)
     }
     buf_z(&s->text, s->stmt->key);
     buf_z(&s->text, by.descending ? " desc limit " : " limit ");
-    if (list_bounded(s, false))
-        buf_z(&s->text, LIST_PAGE_MAX ") page limit ");
+    if (list_bounded(s, false)) {
+        buf_z(&s->name, ".b");
+        buf_int(&s->text, LIST_BOUND);
+        buf_z(&s->text, ") page limit ");
+    }
     list_param(s, PG_INT8, pg_encode_int8(s->arena, s->list->limit));
     if (s->list->offset > 0) {
         buf_z(&s->name, ".o");

@@ -180,6 +180,13 @@ answer_length(const struct connection *c)
     return c->len >= head + 5 && memcmp(c->answer + c->len - 5, "0\r\n\r\n", 5) == 0 ? c->len : 0;
 }
 
+/* A server may end a kept connection with an answer. */
+static bool
+answer_is_last(const struct connection *c)
+{
+    return memmem(c->answer, c->len, "onnection: close\r\n", 18) != NULL;
+}
+
 static void
 answer_note(struct connection *c)
 {
@@ -209,6 +216,8 @@ connection_read(struct connection *c)
     if (want == 0 || c->len < want)
         return false;
     answer_note(c);
+    if (answer_is_last(c))
+        connection_again(c);
     return true;
 }
 

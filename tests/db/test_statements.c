@@ -79,6 +79,9 @@ try_list(PGconn *conn, struct arena *a, const struct pg_stmt *s, const struct pg
             .nsorts = 1, .sort = {{i, true}}, .after = true, .limit = 1, .offset = 1};
         pg_list_query(a, s, &l, own, &q);
         try_query(conn, a, &q, true);
+        l.offset = 0;
+        pg_list_query(a, s, &l, own, &q);
+        try_query(conn, a, &q, true);
     }
     for (unsigned i = 0; i < s->nfilters; i++) {
         for (unsigned op = FILTER_EQ; op <= FILTER_SEARCH; op <<= 1) {

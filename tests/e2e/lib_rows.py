@@ -273,8 +273,6 @@ PREFERRED = {
     "org_user_role.user_id": "spare_id",
     "org_user_role.role": "student",
 }
-EMAIL, ROLE = "{}@rows.lectern.example", "admin"
-
 
 class World:
     """Callers of every role, another organisation, and one of every thing that a path can name"""
@@ -352,7 +350,8 @@ class World:
             return NOBODY
         if not row.json:
             return f"email\n{self.callers['student'].email}\n".encode()
-        return {n: self.example(row, n, row.fields[n], things) for n in row.required}
+        return {n: self.example(row, n, schema, things) for n, schema in row.fields.items()
+                if n in row.required or f"{row.id}.{n}" in PREFERRED}
 
     def send(self, row, caller=None, body=None, path=None, query="", headers=None, method=None):
         """The row's request, right in everything that is not given otherwise"""
@@ -361,11 +360,14 @@ class World:
         headers = {k.lower(): v for k, v in (headers or {}).items()}
         payload = None
         if body is not NOBODY:
-            payload = body if isinstance(body, bytes) else json.dumps(body).encode()
+            payload = body if isinstance(body, bytes) else json.dumps(body, ensure_ascii=False).encode()
             headers.setdefault("content-type", row.media or "application/json")
         path = path or self.path(row)
         return caller.request(method or row.method, path + ("?" + query if query else ""), data=payload,
                               headers=headers)
+
+    def request_query(self, row, query):
+        return self.send(row, query=urllib.parse.urlencode(query))
 
 
 def cookies_of(world, role):

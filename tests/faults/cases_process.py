@@ -5,14 +5,14 @@ import subprocess
 import threading
 import time
 
-from instance import Http, Pool, expect, until
+from instance import Http, Pool, as_service, expect, until
 from ledger import Load
 
 
 def worker_kill(run):
     """kill -9 of a random worker once a second: at most one failed request a kill, none wrong"""
     master, kills, restarts = run.instance.process("api"), 0, []
-    count = len(run.instance.workers())
+    count = run.instance.count
     with Load(run.instance.target, run.token("teacher")) as load:
         for n in range(run.of(8, 120)):
             time.sleep(0.8)
@@ -30,13 +30,14 @@ def worker_kill(run):
 
 def reload(run):
     """SIGHUP under load, again and again: no request fails, every worker is a new one"""
-    master, rounds = run.instance.process("api"), run.of(3, 40)
+    master, rounds, count = run.instance.process("api"), run.of(3, 40), run.instance.count
     with Load(run.instance.target, run.token("teacher")) as load:
         for _ in range(rounds):
-            before = set(run.instance.workers())
+            before = until(lambda: len(now := set(run.instance.workers())) == count and now, 5,
+                           "all workers are there")
             time.sleep(0.3)
             os.kill(master, signal.SIGHUP)
-            until(lambda: len(now := set(run.instance.workers())) == len(before) and not now & before,
+            until(lambda: len(now := set(run.instance.workers())) == count and not now & before,
                   15, "workers are renewed")
             time.sleep(0.3)
     return f"{rounds} reloads, {load.reckon(failed_max=0)}"
@@ -78,17 +79,17 @@ def socket_activation(run):
     with Pool(run.instance, workers=1, nginx=False) as pool:
         pool.master.terminate()
         pool.master.wait(10)
-        # It passes our environment on to nobody: names are given one by one.
-        command = ["systemd-socket-activate", f"--listen={pool.socket}",
-                   str(run.instance.bin / "lectern-api"), "--config", str(pool.dir / "lectern.env"),
-                   "--pool", "api", "--workers", "2"]
+        command = ["systemd-socket-activate", f"--listen={pool.socket}"] + as_service(
+            [str(run.instance.bin / "lectern-api"), "--config", str(pool.dir / "lectern.env"),
+             "--pool", "api", "--workers", "2"])
         own = subprocess.Popen(command, cwd="/", stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                stderr=subprocess.DEVNULL, start_new_session=True)
         try:
             until(lambda: os.path.exists(pool.socket), 5, "systemd-socket-activate listens")
             if os.geteuid() == 0:
                 os.chmod(pool.socket, 0o666)  # here nobody sets the group, as SocketGroup= does
-            pool._edge()
+            pool.edge()
+            until(lambda: os.path.exists(pool.dir / "nginx.pid"), 5, "nginx listens")
             begun = time.monotonic()
             answer = Http(pool.target).request("GET", "/api/v1/health/ready")
             expect(answer.status == 200, f"{answer.status} {answer.body[:200]!r}")

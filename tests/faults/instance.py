@@ -197,6 +197,7 @@ class Instance:
         place = urllib.parse.parse_qs(url.query)
         self.db_socket_dir, self.db_port = place["host"][0], int(place["port"][0])
         self.run = pathlib.Path(self.db_socket_dir)
+        self.count = int(self.settings["WORKERS"])
         self.bin = self.dir / "root/usr/bin"
         self.target = Target(urllib.parse.urlsplit(told["base_url"]).port, told["ca_file"])
         self.pg = self.dir / "pg"
@@ -295,7 +296,7 @@ class Pool:
             self.master = None
             self.start()
             if nginx:
-                self._edge()
+                self.edge()
                 until(self.answers, 10, "the pool answers")
         except BaseException:
             self.stop()
@@ -352,7 +353,7 @@ class Pool:
     def workers(self):
         return children(self.master.pid)
 
-    def _edge(self):
+    def edge(self):
         """The instance's nginx configuration, with this pool for api and a plain port"""
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
@@ -367,6 +368,7 @@ class Pool:
             text = text.replace(f"unix:{self.instance.run}/api.sock", f"unix:{self.socket}")
             for place in ("log", "state"):
                 text = text.replace(f"{source}/{place}/", f"{self.dir}/")
+            text = text.replace(f"{self.dir}/nginx-master.pid", f"{self.dir}/nginx.pid")
             text = text.replace(f"{source}/nginx-temp/", f"{self.dir}/nginx-temp/")
             text = re.sub(r"^\s*listen \[::1\].*\n", "", text, flags=re.M)
             text = re.sub(r"^(\s*)listen 127\.0\.0\.1:\d+ ssl http2;", rf"\1listen 127.0.0.1:{port};",
