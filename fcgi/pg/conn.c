@@ -317,11 +317,12 @@ pg_note_failure(struct pg *p, const PGresult *result)
 static bool
 pg_ends_session(const char *state)
 {
-    return strncmp(state, "57P0", 4) == 0 || strncmp(state, "08", 2) == 0 || strcmp(state, "25P03") == 0;
+    return strncmp(state, "57P0", 4) == 0 || strncmp(state, "08", 2) == 0 ||
+           strcmp(state, "25P03") == 0;
 }
 
-/* A failure that the catalogue does not name is ours: log its SQLSTATE and where, never its text,
- * which may hold values. */
+/* A failure that the catalogue does not name is ours, one of the server's is the operator's: log
+ * its SQLSTATE and where, never its text, which may hold values. */
 static err
 pg_result_error(struct pg *p, const PGresult *result, const struct pg_stmt *stmt)
 {
@@ -332,12 +333,12 @@ pg_result_error(struct pg *p, const PGresult *result, const struct pg_stmt *stmt
     if (state == NULL || pg_ends_session(state))
         return pg_lost(p);
     e = err_from_sql(state, p->constraint[0] == '\0' ? NULL : p->constraint);
-    if (e != E_OK)
+    if (e != E_OK && e != E_UNAVAILABLE)
         return e;
     log_event(LOG_L_ERROR, "statement failed", LOG_Z("statement", stmt == NULL ? NULL : stmt->name),
               LOG_Z("sqlstate", state), LOG_Z("constraint", p->constraint),
               LOG_Z("function", PQresultErrorField(result, PG_DIAG_SOURCE_FUNCTION)));
-    return E_INTERNAL;
+    return e == E_OK ? E_INTERNAL : e;
 }
 
 /* One owed result with the NULL that follows it. *ret_result is NULL when the server skipped it. */

@@ -72,6 +72,9 @@ def kind_of(schema):
     return kind if isinstance(kind, str) else kind[0]
 
 
+_hours = itertools.count(1)
+
+
 def valid(schema, mark):
     """A value that the schema takes, with a mark in it wherever it can hold one"""
     kind = kind_of(schema)
@@ -86,7 +89,7 @@ def valid(schema, mark):
     if schema.get("format") == "uuid":
         return str(uuid.uuid4())
     if schema.get("format") == "date-time":
-        return when(days=3)
+        return when(days=3, hours=next(_hours))
     if schema.get("format") == "email":
         return f"{mark()}@canary.lectern.example"
     if "pattern" in schema:
@@ -157,12 +160,12 @@ def queries(operation, mark):
     yield "&".join(f"{mark()}={mark()}" for _ in range(66))
 
 
-def bodies(operation, mark):
-    """(headers, bytes) of bodies; the first is one that the operation takes"""
+def bodies(operation, mark, known):
+    """(headers, bytes) of bodies; `known` has values of fields that only a real identifier can have"""
     if operation.media == "text/csv":
-        yield from _lists(mark)
+        yield from _lists(mark, known)
     elif operation.body is not None:
-        yield from _objects(operation.body["properties"], mark)
+        yield from _objects(operation.body, mark, known)
     else:
         yield JSON, json.dumps({mark(): mark()}).encode()
     media = operation.media or "application/json"
@@ -173,14 +176,20 @@ def bodies(operation, mark):
     yield {"content-type": "application/x-www-form-urlencoded"}, f"password={mark()}&{mark()}={mark()}".encode()
 
 
-def _objects(fields, mark):
-    yield JSON, json.dumps({name: valid(schema, mark) for name, schema in fields.items()}).encode()
-    for name, schema in fields.items():
-        for value in invalid(schema, mark):
-            whole = {other: valid(of, mark) for other, of in fields.items()}
-            yield JSON, json.dumps(whole | {name: value}).encode()
-        yield JSON, json.dumps({name: valid(schema, mark)}).encode()
-    yield JSON, json.dumps({name: valid(schema, mark) for name, schema in fields.items()} | {mark(): mark()}).encode()
+def _objects(schema, mark, known):
+    fields = schema["properties"]
+
+    def made(names):
+        return {name: known.get(name) or valid(fields[name], mark) for name in names}
+
+    yield JSON, json.dumps(made(fields)).encode()
+    required = schema.get("required", [])
+    yield JSON, json.dumps(made(required)).encode()
+    for name in fields:
+        yield JSON, json.dumps(made([*required, name])).encode()
+        for value in invalid(fields[name], mark):
+            yield JSON, json.dumps(made(fields) | {name: value}).encode()
+    yield JSON, json.dumps(made(fields) | {mark(): mark()}).encode()
     first = next(iter(fields))
     yield JSON, f'{{"{first}": "{mark()}", "{first}": "{mark()}"}}'.encode()
     yield JSON, (f'{{"{first}": ' + "[" * 50 + f'"{mark()}"' + "]" * 50 + "}").encode()
@@ -189,8 +198,9 @@ def _objects(fields, mark):
     yield JSON, json.dumps({mark(): mark() * 20_000}).encode()
 
 
-def _lists(mark):
+def _lists(mark, known):
     csv = {"content-type": "text/csv"}
+    yield csv, f"email\n{known.get('email', mark())}\n".encode()
     yield csv, f"email\n{mark()}@canary.lectern.example\n".encode()
     yield csv, f"email,name\n{mark()}@canary.lectern.example,{mark()}\n{mark()}\n\"{mark()}".encode()
     yield csv, f"{mark()},{mark()}\n{mark()},1\n".encode()

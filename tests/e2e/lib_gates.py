@@ -1,6 +1,5 @@
 """What the tests of the gates share: problem answers, raw HTTP, and looking at the database."""
 import contextlib
-import itertools
 import re
 import socket
 import ssl
@@ -48,6 +47,14 @@ def assert_problem(answer, status, code, fields=None):
     elif status != 422:
         assert "errors" not in problem, problem
     return problem
+
+
+def registered(client):
+    """A new account, whose sign-ins push out nobody else's sessions; what to sign in with."""
+    made = person()
+    answer = client.post(V1 + "/auth/register", json=made)
+    assert answer.status_code == 202, answer.text
+    return {"email": made["email"], "password": made["password"]}
 
 
 # --- raw HTTP/1.1, for what no client library sends ------------------------------------------------
@@ -135,9 +142,6 @@ def count_of(instance, client, statement, *values):
 
 def courses_titled(instance, admin, title):
     return count_of(instance, admin, "select count(*) from app.courses where title = %s", title)
-
-
-_serial = itertools.count()
 
 
 def new_course(client, **fields):

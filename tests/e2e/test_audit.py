@@ -9,7 +9,7 @@ import uuid
 
 import pytest
 
-from lib_domain import (People, Rows, at_once, data, done, enrol, ids, listed, make_course, refused, unique,
+from lib_domain import (People, Rows, at_once, data, done, enrol, listed, make_course, refused, unique,
                         violations, when)
 from lib_pool import binary, home
 

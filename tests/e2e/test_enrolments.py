@@ -515,6 +515,30 @@ def test_partial(teacher, klass, rows):
     assert data(teacher.post(f"/api/v1/enrollment-imports/{report['import_id']}/undo"))["removed"] == 2
 
 
+def test_imports_at_once(teacher, klass, rows):
+    """Of the same list each student is enrolled by one of them; of too few seats none is given twice"""
+    course = make_course(teacher)
+    content = "email\n" + "\n".join(s.email for s in klass)
+    reports = [data(a, 201) for a in at_once([lambda: send(teacher, course, content)] * 4)]
+    assert sorted(r["enrolled"] for r in reports) == [0, 0, 0, 8]
+    assert sorted(r["unchanged"] for r in reports) == [0, 8, 8, 8]
+    assert members(rows, course) == {s.id: "active" for s in klass}
+
+    small = make_course(teacher, seats=3)
+    halves = ["email\n" + "\n".join(s.email for s in part) for part in (klass[:4], klass[4:])]
+    reports = [data(a, 201) for a in at_once([lambda c=c: send(teacher, small, c, atomic=False) for c in halves])]
+    assert sum(r["enrolled"] for r in reports) == 3 == len(members(rows, small))
+    assert sum(r["failed"] for r in reports) == 5
+
+
+def test_a_line_that_is_far_too_long(teacher, student, rows):
+    course = make_course(teacher)
+    content = f"email\n{'x' * 50000}@e2e.lectern.example\n{student.email}\n"
+    report = data(send(teacher, course, content, atomic=False), 201)
+    assert actions(report) == [(2, "error", "email_invalid"), (3, "enrol", None)]
+    assert members(rows, course) == {student.id: "active"}
+
+
 def test_people_of_another_organisation_are_unknown(teacher, accounts, rows):
     course = make_course(teacher)
     content = "email\n" + accounts("student", "northside")["email"]

@@ -6,7 +6,7 @@ import uuid
 
 import pytest
 
-from lib_gates import V1, assert_problem, person
+from lib_gates import V1, assert_problem, person, registered
 from lib_pool import pools
 
 ME = V1 + "/users/me"
@@ -189,9 +189,9 @@ def test_sign_in_is_limited_by_address(pool_of):
         assert pool.ask("POST", V1 + path, body={}, address=address).status_code == 429
 
 
-def test_sign_in_is_limited_by_account_over_many_addresses(pool_of, accounts):
+def test_sign_in_is_limited_by_account_over_many_addresses(pool_of, anon):
     pool = pool_of(name="auth", AUTH_RATE_LIMIT="4")
-    account = accounts("student")
+    account = registered(anon)
 
     def enter(email, password="wrong one 1"):
         return pool.ask("POST", V1 + "/auth/login", body={"email": email, "password": password}, address=next(_addresses))

@@ -292,7 +292,7 @@ def test_bounds_of_parameters(world, faults, row):
             # What is good changes nothing either: a parameter that nobody knows goes with it.
             answer = world.request_query(row, {name: as_query(schema, value), STRANGE: "1"})
             pointers = {f"/query/{STRANGE}": "unknown", **({} if good else {f"/query/{name}": None})}
-            if any(c in str(value) for c in "\0\1"):
+            if re.search("[\0\1]", as_query(schema, value)):
                 faults.refused(f"{name} {what}", answer, 400, "query_syntax")
                 continue
             faults.refused(f"{name} {what}", answer, 422, "validation_failed", pointers)

@@ -179,8 +179,7 @@ def test_a_change_of_role_ends_the_sessions_everywhere(people, api):
     assert user.post("/api/v1/auth/refresh", json={"refresh_token": user.refresh_token}).status_code == 401
 
 
-def test_writes_are_refused_at_once_or_do_nothing(people, api, rows):
-    """An old token may be believed for the cache time; what it still does must be the old role's"""
+def test_an_old_token_writes_nothing_after_the_cache_time(people, api, rows):
     user = people.make("admin")
     data(api("admin").put(role_of(user.id), json={"role": "student"}))
     title = unique()

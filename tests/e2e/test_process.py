@@ -16,7 +16,7 @@ import uuid
 import psycopg2
 import pytest
 
-from lib_gates import V1, assert_problem, new_course, person, unique
+from lib_gates import V1, assert_problem, new_course, person, registered, unique
 from lib_pool import Pool, alive, binary, children, home, pools, settings_of, wait_until
 
 ME = V1 + "/users/me"
@@ -114,8 +114,10 @@ def test_the_socket_goes_with_its_process(make):
 def test_a_second_one_takes_the_socket_over(make, instance):
     """A restart without a gap: the new process is there before the old one is told to leave."""
     old = make(workers=1)
+    inode = old.socket.stat().st_ino
     new = Pool(instance, old.dir, workers=1, **GENEROUS)
     try:
+        wait_until(lambda: old.socket.stat().st_ino != inode)
         assert old.stop() == 0
         assert new.ask("GET", LIVE).status_code == 200, "the old one has removed what is not its own"
     finally:
@@ -178,10 +180,10 @@ def test_workers_are_renewed_after_so_many_requests(make, api):
     assert all(x["exit_status"] == 0 for x in pool.lines() if x["message"] == "worker ended")
 
 
-def test_a_reload_under_load_fails_no_request(instance, new_client, api):
+def test_a_reload_under_load_fails_no_request(instance, new_client, api, anon):
     masters = {name: master_of(instance, name) for name in ("api", "auth")}
     before = {name: set(children(pid)) for name, pid in masters.items()}
-    account = api("teacher").account
+    account = registered(anon)
     own = threading.local()
 
     def write():  # what changes something has no second try at nginx
@@ -190,7 +192,7 @@ def test_a_reload_under_load_fails_no_request(instance, new_client, api):
         own.n = getattr(own, "n", 0) + 1
         if own.n % 5:
             return own.client.patch(ME, json={"locale": "en"}, headers=bearer(api("teacher")))
-        return own.client.post(V1 + "/auth/login", json={"email": account["email"], "password": account["password"]})
+        return own.client.post(V1 + "/auth/login", json=account)
     with Load(through_nginx(new_client, api("student")), 3) as reads, Load(write, 2) as writes:
         for name, pid in masters.items():
             os.kill(pid, signal.SIGHUP)
@@ -327,6 +329,7 @@ def test_a_restart_of_the_database(instance, new_client, api):
     """Only 503 with Retry-After while it is away, and everyone is served again once it is back."""
     log = str(home(instance) / "log" / "postgres.log")
     who, client = api("teacher"), new_client()
+    account = registered(client)
     workers = set(children(master_of(instance, "api")))
     assert client.get(READY).status_code == 200
     with Load(through_nginx(new_client, who)) as load:
@@ -335,7 +338,7 @@ def test_a_restart_of_the_database(instance, new_client, api):
             load.after(30)
             assert client.get(LIVE).status_code == 200
             assert client.get(READY).status_code == 503
-            login = client.post(V1 + "/auth/login", json={"email": who.account["email"], "password": who.account["password"]})
+            login = client.post(V1 + "/auth/login", json=account)
             assert_problem(login, 503, "service_unavailable")
             assert_problem(who.patch(ME, json={"locale": "en"}), 503, "service_unavailable")
         finally:
@@ -343,8 +346,7 @@ def test_a_restart_of_the_database(instance, new_client, api):
         wait_until(lambda: client.get(READY).status_code == 200, 15)
         wait_until(lambda: [client.get(ME, headers=bearer(who)).status_code for _ in range(24)] == [200] * 24, 15)
         # Each worker of sign-in meets its lost connection once; later tests shall not.
-        settled = lambda: client.post(V1 + "/auth/login", json={"email": who.account["email"], "password": who.account["password"]})
-        wait_until(lambda: [settled().status_code for _ in range(6)] == [200] * 6, 15)
+        wait_until(lambda: [client.post(V1 + "/auth/login", json=account).status_code for _ in range(6)] == [200] * 6, 15)
         load.answers.append(None)
         load.after(50)
     down, late = load.answers[:load.answers.index(None)], load.answers[load.answers.index(None) + 1:]

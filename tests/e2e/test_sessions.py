@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import (Encoding, NoEncryption, PrivateFormat,
                                                           PublicFormat)
 
-from lib_gates import UUID, V1, assert_problem, person, raw_request
+from lib_gates import UUID, V1, assert_problem, person, raw_request, registered
 
 ME = V1 + "/users/me"
 LOGIN = V1 + "/auth/login"
@@ -160,11 +160,11 @@ def test_cookies_carry_the_session_only_when_asked_for(anon, account):
     assert anon.get(ME).json()["data"]["email"] == account["email"]
 
 
-def test_a_bearer_token_wins_over_the_cookie(new_client, anon, account, sign_in, accounts):
-    other = sign_in(accounts("student"))
+def test_a_bearer_token_wins_over_the_cookie(new_client, anon, account):
+    other = registered(new_client())
+    token = enter(new_client(), other)["access_token"]
     anon.post(LOGIN, json={"email": account["email"], "password": account["password"], "use_cookies": True})
-    answer = anon.get(ME, headers={"authorization": other.headers["authorization"]})
-    assert answer.json()["data"]["email"] == accounts("student")["email"]
+    assert me(anon, token).json()["data"]["email"] == other["email"]
     assert_problem(anon.get(ME, headers={"authorization": "Bearer broken"}), 401, "token_invalid")
 
 

@@ -1,14 +1,21 @@
 """Faults of PostgreSQL: restarts, kills, cut connections, a full disk."""
 import os
+import pathlib
 import random
+import shutil
 import signal
+import subprocess
+import tempfile
 import time
 
-from instance import Http, Pool, alive, expect, until
+import psycopg2
+
+from instance import Failure, Http, Pool, alive, expect, give, until
 from ledger import Course, Load
 from postgres_proxy import Proxy
 
 BACK_SECONDS = 3
+ROUND_SECONDS = 0.7
 
 
 def durable(run):
@@ -22,19 +29,24 @@ def durable(run):
 
 def _disturbed(run, disturb, rounds):
     """Load over some disturbances; each gives the time when the server accepted again"""
-    connected = run.instance.metric("db_connections")
+    connected = run.instance.settled()
     backs = []
     with Load(run.instance.target, run.token("teacher")) as load:
         for _ in range(rounds):
-            time.sleep(0.7)
+            time.sleep(ROUND_SECONDS)
+            begun = time.monotonic()
             accepts = disturb()
-            until(lambda: run.instance.metric("db_connections") >= connected,
+            until(lambda: run.instance.connected() >= connected,
                   BACK_SECONDS - (time.monotonic() - accepts),
                   "all workers of all pools are connected", 0.03)
-            backs.append(time.monotonic() - accepts)
-    last = max(backs)
+            backs.append((begun, accepts, time.monotonic()))
     figures = load.reckon({503})
     expect(load.failed(), "no request met the fault: it proves nothing")
+    for n, (_, _, back) in enumerate(backs):
+        next_ = backs[n + 1][0] if n + 1 < rounds else float("inf")
+        late = [s for s in load.failed() if back < s.at and s.at + s.seconds < next_]
+        expect(not late, f"{len(late)} refused after all workers were back")
+    last = max(back - accepts for _, accepts, back in backs)
     return f"{rounds} times, {figures}; all workers back {last:.2f} s after it accepts"
 
 
@@ -142,4 +154,140 @@ def _post(http, course, title):
                         {"idempotency-key": f"cut-{course.id}-{title.replace(' ', '-')}"})
 
 
-CASES = [durable, database_restart, backend_kill, postmaster_kill, backends_ended, cut]
+# --- a full disk ---------------------------------------------------------------------------------
+
+class SmallDisk:
+    """A file system of a few megabytes that can be filled up and emptied"""
+
+    def __init__(self, megabytes):
+        expect(os.geteuid() == 0, "only root can mount a small file system")
+        self.dir = pathlib.Path(tempfile.mkdtemp(prefix="lectern-faults-disk.", dir="/tmp"))
+        mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={megabytes}m,mode=0755",
+                                  "lectern-faults", str(self.dir)], capture_output=True, check=False)
+        if mounted.returncode != 0:
+            self.dir.rmdir()
+            raise Failure("no file system can be mounted here")
+        give(self.dir)
+        self.ballast = self.dir / "ballast"
+
+    def place(self, name):
+        (self.dir / name).mkdir(0o700)
+        give(self.dir / name)
+        return self.dir / name
+
+    def fill(self):
+        with open(self.ballast, "ab", buffering=0) as out:
+            try:
+                while out.write(bytes(4096)):
+                    pass
+            except OSError:
+                pass
+
+    def empty(self):
+        self.ballast.unlink(missing_ok=True)
+
+    def remove(self):
+        subprocess.run(["umount", str(self.dir)], check=True)
+        self.dir.rmdir()
+
+
+def data_disk_full(run):
+    """The disk of a table is full: 503 for writes that need room, reads go on, and once there is
+    room again all is written, without a restart"""
+    disk = SmallDisk(64)
+    try:
+        run.instance.sql(f"create tablespace faults location '{disk.place('tables')}'")
+        run.instance.sql("alter table app.announcements set tablespace faults")
+        with Load(run.instance.target, run.token("teacher")) as load:
+            time.sleep(0.3)
+            disk.fill()
+            full = time.monotonic()
+            time.sleep(run.of(2, 30))
+            empty = time.monotonic()
+            disk.empty()
+            time.sleep(0.7)
+        expect(run.instance.process("api"), "the master")
+        figures = load.reckon({503})
+        refused = [s for s in load.failed() if s.kind == "write"]
+        expect(refused, "no write met the full disk: it proves nothing")
+        reads = [s for s in load.seen if s.kind == "read" and full < s.at < empty]
+        expect(all(s.status == 200 for s in reads), "reads were refused while the disk was full")
+        expect(len(reads) > 20, f"only {len(reads)} reads while the disk was full")
+        back = max(s.at + s.seconds for s in refused) - empty
+        expect(back < 1, f"refused for {back:.1f} s with room on the disk")
+        return f"{figures}; {len(reads)} reads while it was full"
+    finally:
+        disk.empty()
+        run.instance.sql("alter table app.announcements set tablespace pg_default")
+        run.instance.sql("drop tablespace if exists faults")
+        run.instance.sql("checkpoint")
+        disk.remove()
+
+
+def log_disk_full(run):
+    """The disk of PostgreSQL's write-ahead log is full, so that the server gives up: 503 meanwhile;
+    started with room again, all workers are back within 3 s and nothing acknowledged is lost"""
+    wal, kept = run.instance.pg / "pg_wal", run.instance.pg / "pg_wal.kept"
+    run.instance.sql("checkpoint")
+    files = [f for f in wal.iterdir() if f.is_file()]
+    disk = SmallDisk(sum(f.stat().st_size for f in files) // 2**20 + 48)
+    moved = False
+    try:
+        run.instance.pg_ctl("-m", "fast", "-w", "stop")
+        place = disk.place("wal")
+        subprocess.run(["cp", "-a", f"{wal}/.", f"{place}/"], check=True)
+        wal.rename(kept)
+        wal.symlink_to(place)
+        moved = True
+        run.instance.pg_ctl("-w", "start")
+        connected = run.instance.settled()
+        with Load(run.instance.target, run.token("teacher"), settle=20) as load:
+            time.sleep(0.5)
+            disk.fill()
+            postmaster = run.instance.postmaster()
+            until(lambda: _use_up(run) or not alive(postmaster), 20, "the server gives up", 0.02)
+            until(lambda: _server_ended(run), 20, "the server ended", 0.05)
+            time.sleep(0.3)
+            disk.empty()
+            run.instance.pg_start_again()
+            accepts = _accepting(run)
+            until(lambda: run.instance.connected() >= connected, BACK_SECONDS,
+                  "all workers are connected", 0.03)
+            back = time.monotonic() - accepts
+        return f"{load.reckon({503})}; all workers back {back:.2f} s after it accepts"
+    finally:
+        if moved:
+            disk.empty()
+            run.instance.pg_ctl("-m", "fast", "-w", "stop", check=False)
+            wal.unlink()
+            kept_segments = disk.dir / "wal"
+            shutil.rmtree(kept)
+            subprocess.run(["cp", "-a", str(kept_segments), str(wal)], check=True)
+        if not run.instance.pg_accepts():
+            run.instance.pg_start_again()
+        disk.remove()
+
+
+def _use_up(run):
+    """Segments of the log, so that a new one is needed; true when the server does not answer"""
+    try:
+        run.instance.sql("select pg_switch_wal(), pg_logical_emit_message(false, 'faults', 'x')")
+    except psycopg2.Error:
+        return not run.instance.pg_accepts()
+    return False
+
+
+def _server_ended(run):
+    try:
+        postmaster = run.instance.postmaster()
+    except (FileNotFoundError, ValueError):
+        return True
+    if not alive(postmaster):
+        return True
+    # It tries to recover for as long as it is let: an operator would stop it too.
+    run.instance.pg_ctl("-m", "immediate", "-w", "stop", check=False)
+    return False
+
+
+CASES = [durable, database_restart, backend_kill, postmaster_kill, backends_ended, cut,
+         data_disk_full, log_disk_full]

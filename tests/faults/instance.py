@@ -228,7 +228,22 @@ class Instance:
         told = self.told["metrics"]
         answer = Http(self.target, told["bearer_token"]).request("GET", "/metrics")
         found = re.search(rf"^{name} ([0-9.]+)$", answer.body.decode(), re.M)
-        return float(found.group(1)) if found else None
+        expect(answer.status == 200 and found, f"/metrics: {answer.status} without {name}")
+        return float(found.group(1))
+
+    def connected(self):
+        """Connections of workers, as the server counts them; 0 while it does not answer"""
+        try:
+            return self.sql("select count(*) from pg_stat_activity where usename = 'lectern_app' "
+                            "and application_name like 'lectern-api %'")[0][0]
+        except psycopg2.Error:
+            return 0
+
+    def settled(self):
+        """Wait until every worker of every pool is connected; how many those are"""
+        count = len(self.workers("api")) + len(self.workers("auth"))
+        until(lambda: self.connected() >= count, 10, "all workers are connected", 0.05)
+        return count
 
     # --- PostgreSQL
 
@@ -242,7 +257,7 @@ class Instance:
         connection = self.superuser()
         try:
             with connection.cursor() as cursor:
-                cursor.execute(statement, values)
+                cursor.execute(statement, values or None)
                 return cursor.fetchall() if cursor.description else []
         finally:
             connection.close()
