@@ -15,3 +15,10 @@ include tests/bench/local.mk
 noinst_PROGRAMS += tests/db/test_statements
 tests_db_test_statements_SOURCES = tests/db/test_statements.c
 tests_db_test_statements_LDADD = fcgi/libjobs.a $(lectern_api_LDADD)
+
+# The connection against a server: LECTERN_TEST_DATABASE=conninfo test_conn
+if HAVE_CUNIT
+noinst_PROGRAMS += tests/db/test_conn
+tests_db_test_conn_SOURCES = tests/db/test_conn.c tests/unit/unit.c tests/unit/unit.h
+tests_db_test_conn_LDADD = fcgi/libpg.a fcgi/libbase.a $(ALL_LIBS) $(CUNIT_LIBS)
+endif

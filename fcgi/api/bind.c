@@ -398,7 +398,7 @@ bind_path(struct req *r)
 
     for (size_t i = 0; i < t->nparams; i++) {
         const char *pointer = arena_printf(r->arena, "/path/%s", t->param_name[i]).p;
-        if (t->param_field[i] >= 0) {
+        if (r->row->in != NULL && t->param_field[i] >= 0) {
             size_t field = (size_t)t->param_field[i];
             bind_text_value(r, field, r->path[i], pointer);
             /* Audit and events name their target by path parameter, bound or not. */

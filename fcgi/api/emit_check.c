@@ -76,7 +76,9 @@ release(const char *z)
 {
     unsigned numbers = 0;
 
-    while (z != NULL && isdigit((unsigned char)*z)) {
+    if (z == NULL)
+        return false;
+    while (isdigit((unsigned char)*z)) {
         z += strspn(z, DIGIT);
         numbers++;
         if (*z == '\0')

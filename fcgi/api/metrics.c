@@ -37,7 +37,7 @@ enum {
 /* What one worker holds at the moment. Its successor in the slot starts from zero, so that a killed
  * worker leaves no trace. */
 enum slot_gauge { SLOT_IN_FLIGHT, SLOT_DATABASE_UP, SLOT_GAUGES };
-#define SLOTS (METRIC_POOLS * METRIC_SLOTS)
+#define SLOTS ((size_t)METRIC_POOLS * METRIC_SLOTS)
 
 /* Layout: globals, gauges by slot, rate classes, errors by code, routes, statements (api then app).
  */
@@ -167,6 +167,12 @@ metric_request_end(const struct req *r)
     shm_count(s, base + (size_t)(r->status / 100) % CLASSES, 1);
     shm_count(s, base + CLASSES + bucket_of(us), 1);
     shm_count(s, base + CLASSES + BOUNDS + 1, (uint64_t)us);
+}
+
+void
+metric_request_refused(struct api *api)
+{
+    shm_count(api->shm, at_error(E_BAD_REQUEST), 1);
 }
 
 void

@@ -20,6 +20,8 @@ uint64_t metrics_tag(void);
 
 void metric_request_begin(struct api *api);
 void metric_request_end(const struct req *r);
+/* Of one that could not be read far enough to be routed. */
+void metric_request_refused(struct api *api);
 void metric_rate_hit(struct api *api, enum rate_class c);
 void metric_replay(struct api *api);
 void metric_statement(struct api *api, const struct pg_stmt *stmt, int64_t us, bool failed);

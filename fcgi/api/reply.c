@@ -135,7 +135,7 @@ void
 reply_row(struct req *r, const struct pg_stmt *stmt, const PGresult *result)
 {
     buf_z(r->body_out, "{\"data\":");
-    pg_json_row(r->body_out, stmt, result, 0);
+    pg_json_rows(r->body_out, stmt, result, 1);
     buf_char(r->body_out, '}');
     reply_note_version(r, stmt, result);
     r->replied = true;
@@ -243,11 +243,7 @@ reply_list(struct req *r, const PGresult *result)
     struct buf *out = r->body_out;
 
     buf_z(out, "{\"data\":[");
-    for (int i = 0; i < shown; i++) {
-        if (i > 0)
-            buf_char(out, ',');
-        pg_json_row(out, stmt, result, i);
-    }
+    pg_json_rows(out, stmt, result, shown);
     buf_z(out, "],\"page\":{\"limit\":");
     buf_int(out, r->list.limit);
     buf_z(out, ",\"offset\":");

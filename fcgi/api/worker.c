@@ -93,6 +93,12 @@ api_worker_event(int started, int signalled)
 
 /* --- observers ------------------------------------------------------------------------------- */
 
+static struct text
+observed_request(const struct api *a)
+{
+    return a->current == NULL ? TEXT_NULL : a->current->http->request_id;
+}
+
 static void
 observe_statement(void *ctx, const struct pg_stmt *stmt, int64_t us, err e)
 {
@@ -102,7 +108,7 @@ observe_statement(void *ctx, const struct pg_stmt *stmt, int64_t us, err e)
     if (us >= setting_int(S_SLOW_QUERY_MS) * 1000)
         log_event(
             LOG_L_WARN, "slow statement", LOG_Z("statement", stmt->name), LOG_INT("us", us),
-            LOG_TEXT("request_id", a->current == NULL ? TEXT_NULL : a->current->http->request_id));
+            LOG_TEXT("request_id", observed_request(a)));
 }
 
 static void
@@ -113,6 +119,16 @@ observe_connection(void *ctx, bool up, unsigned reconnects)
         log_event(up ? LOG_L_INFO : LOG_L_WARN,
                   up ? "database connected again" : "database connection closed",
                   LOG_INT("reconnects", reconnects));
+}
+
+static void
+observe_failure(void *ctx, const struct pg_failure *f)
+{
+    const struct api *a = ctx;
+
+    log_event(LOG_L_ERROR, "statement failed", LOG_Z("statement", f->statement),
+              LOG_Z("sqlstate", f->sqlstate), LOG_Z("constraint", f->constraint),
+              LOG_Z("function", f->function), LOG_TEXT("request_id", observed_request(a)));
 }
 
 /* --- a worker
@@ -158,6 +174,8 @@ worker_loop(const sigset_t *wait_mask)
             return EXIT_FAILURE;
         if (event == WIRE_IDLE)
             pg_tend(api.pg);
+        if (event == WIRE_REFUSED)
+            metric_request_refused(&api);
         if (event != WIRE_REQUEST)
             continue;
         worker_serve(http, &head, &body);
@@ -172,7 +190,7 @@ worker_loop(const sigset_t *wait_mask)
 int
 api_worker(int listen_fd, unsigned slot, const sigset_t *wait_mask, void *ctx)
 {
-    struct pg_observer observer = {&api, observe_statement, observe_connection};
+    struct pg_observer observer = {&api, observe_statement, observe_connection, observe_failure};
 
     (void)ctx;
     api.slot = api_pool_index(api.pool) * METRIC_SLOTS + slot % METRIC_SLOTS;

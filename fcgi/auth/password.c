@@ -140,7 +140,7 @@ password_is_common(struct text password)
     for (size_t i = 0; i < password.len; i++) {
         char c = password.p[i];
 
-        folded[i] = c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+        folded[i] = (char)(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
     }
     folded[password.len] = '\0';
     return strlen(folded) == password.len &&

@@ -10,7 +10,7 @@
 
 #define LEEWAY_S 30
 #define P256_BYTES 32
-#define ES256_BYTES (2 * P256_BYTES)
+#define ES256_BYTES ((size_t)2 * P256_BYTES)
 #define ES256_DER_MAX 80
 
 struct parts {

@@ -19,14 +19,20 @@
 static const char *const level_names[] = {"debug", "info", "warn", "error"};
 
 /* Never shown, whoever logs them: the name itself, or the last word of the name. */
-static const char *const secret_words[] = {
-    "password", "token",  "secret", "cookie", "authorization", "email", "body",
-    "dsn",      "passwd", "jwt",    "csrf",   "otp",           "pem",   "keyset",
+#define WORD(literal)                  \
+    {                                  \
+        (literal), sizeof(literal) - 1 \
+    }
+static const struct text secret_words[] = {
+    WORD("password"), WORD("token"), WORD("secret"), WORD("cookie"), WORD("authorization"),
+    WORD("email"),    WORD("body"),  WORD("dsn"),    WORD("passwd"), WORD("jwt"),
+    WORD("csrf"),     WORD("otp"),   WORD("pem"),    WORD("keyset"),
 };
 /* The name alone, because as a last word it is harmless ("route_name"). */
-static const char *const secret_names[] = {
-    "name",       "query",        "message_text",     "object_key",
-    "user_agent", "database_url", "jobs_database_url"};
+static const struct text secret_names[] = {
+    WORD("name"),       WORD("query"),        WORD("message_text"),      WORD("object_key"),
+    WORD("user_agent"), WORD("database_url"), WORD("jobs_database_url"),
+};
 
 static struct {
     enum log_level level;
@@ -81,11 +87,11 @@ is_redacted(const char *field)
     struct text rest = text_of(config.redacted);
 
     for (size_t i = 0; i < sizeof secret_words / sizeof secret_words[0]; i++) {
-        if (is_last_word(name, text_of(secret_words[i])))
+        if (is_last_word(name, secret_words[i]))
             return true;
     }
     for (size_t i = 0; i < sizeof secret_names / sizeof secret_names[0]; i++) {
-        if (text_eq_nocase(name, text_of(secret_names[i])))
+        if (text_eq_nocase(name, secret_names[i]))
             return true;
     }
     while (rest.len > 0) {

@@ -142,7 +142,7 @@ take_offset(struct text *t, int64_t *ret_us)
     if (!take_number(t, 2, 0, 23, &hour) || !take_char(t, ':') ||
         !take_number(t, 2, 0, 59, &minute))
         return false;
-    *ret_us = (behind ? -1 : 1) * (hour * 3600 + minute * 60) * SECOND;
+    *ret_us = (behind ? -SECOND : SECOND) * (hour * 3600 + minute * 60);
     return true;
 }
 
@@ -173,7 +173,7 @@ put_number(char *to, size_t n, int value)
 }
 
 /* The calendar day, and microseconds into it. */
-static struct civil
+static void
 split(struct timestamp t, int64_t *ret_days, int64_t *ret_us)
 {
     int64_t us = t.us < FIRST_US ? FIRST_US : t.us > LAST_US ? LAST_US : t.us;
@@ -183,7 +183,6 @@ split(struct timestamp t, int64_t *ret_days, int64_t *ret_us)
         days--;
     *ret_days = days;
     *ret_us = us - days * DAY;
-    return civil_from_days(days);
 }
 
 static void
@@ -198,17 +197,31 @@ put_clock(char *to, int64_t us)
     put_number(to + 6, 2, second % 60);
 }
 
+/* Rows of one answer mostly share a few days: the date that was written last is kept. */
+static void
+put_date(char *to, int64_t days)
+{
+    static int64_t last_days = INT64_MIN;
+    static char last[10];
+
+    if (days != last_days) {
+        struct civil c = civil_from_days(days);
+        put_number(last, 4, c.year);
+        last[4] = last[7] = '-';
+        put_number(last + 5, 2, c.month);
+        put_number(last + 8, 2, c.day);
+        last_days = days;
+    }
+    memcpy(to, last, sizeof last);
+}
+
 void
 timestamp_format(struct timestamp t, char ret_text[TIMESTAMP_TEXT_LEN + 1])
 {
     int64_t days, us;
-    struct civil c = split(t, &days, &us);
 
-    put_number(ret_text, 4, c.year);
-    ret_text[4] = '-';
-    put_number(ret_text + 5, 2, c.month);
-    ret_text[7] = '-';
-    put_number(ret_text + 8, 2, c.day);
+    split(t, &days, &us);
+    put_date(ret_text, days);
     ret_text[10] = 'T';
     put_clock(ret_text + 11, us);
     ret_text[19] = '.';
@@ -223,8 +236,9 @@ timestamp_http(struct timestamp t, char ret_text[30])
     static const char weekdays[] = "ThuFriSatSunMonTueWed"; /* 1970-01-01 was a Thursday */
     static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
     int64_t days, us;
-    struct civil c = split(t, &days, &us);
 
+    split(t, &days, &us);
+    struct civil c = civil_from_days(days);
     memcpy(ret_text, "Www, 00 Mmm 0000 00:00:00 GMT", 30);
     memcpy(ret_text, weekdays + 3 * ((days % 7 + 7) % 7), 3);
     put_number(ret_text + 5, 2, c.day);

@@ -41,14 +41,15 @@ kid_valid(const char *kid)
 static int
 read_file(struct arena *a, const char *path, struct text *ret_content)
 {
-    FILE *f = strcmp(path, "-") == 0 ? stdin : fopen(path, "re");
+    bool own = strcmp(path, "-") != 0;
+    FILE *f = own ? fopen(path, "re") : stdin;
     char *content = arena_alloc(a, KEYSET_MAX + 1);
 
     if (f == NULL)
         return ctl_fail(EX_NOINPUT, "cannot read %s: %s", path, strerror(errno));
     size_t len = fread(content, 1, KEYSET_MAX + 1, f);
     bool failed = ferror(f) != 0;
-    if (f != stdin)
+    if (own)
         fclose(f);
     if (failed)
         return ctl_fail(EX_IOERR, "cannot read %s", path);
@@ -141,9 +142,9 @@ read_keys(struct arena *a, struct json_value array, struct key **ret_keys, size_
 static int
 list_keys(struct arena *a, const struct ctl_options *o)
 {
-    struct json_value array;
-    struct key *keys;
-    size_t count;
+    struct json_value array = {0};
+    struct key *keys = NULL;
+    size_t count = 0;
     int status = parse_keyset(a, o, &array);
 
     if (status == 0)
@@ -218,9 +219,9 @@ print_base64(struct arena *a, struct text json)
 static int
 retire_key(struct arena *a, const struct ctl_options *o)
 {
-    struct json_value array;
-    struct key *keys;
-    size_t count, retired = 0;
+    struct json_value array = {0};
+    struct key *keys = NULL;
+    size_t count = 0, retired = 0;
     struct buf json;
     int status = parse_keyset(a, o, &array);
 

@@ -27,6 +27,7 @@
 static pid_t
 spawn_psql(const char *scale, const char *script, const char *database)
 {
+    static const char take_hash[] = "\\getenv password_hash " HASH_VARIABLE;
     const char *const args[] = {"psql",
                                 "-X",
                                 "-q",
@@ -35,7 +36,7 @@ spawn_psql(const char *scale, const char *script, const char *database)
                                 "-v",
                                 scale,
                                 "-c",
-                                "\\getenv password_hash " HASH_VARIABLE,
+                                take_hash,
                                 "-f",
                                 script,
                                 database == NULL ? NULL : "-d",

@@ -7,6 +7,7 @@
 
 /* PostgreSQL counts microseconds from 2000-01-01. */
 #define PG_EPOCH_US INT64_C(946684800000000)
+#define NAMES_MAX 65536 /* of all columns of a statement, which the build fixes */
 
 struct pg_type_row {
     Oid oid;
@@ -279,7 +280,7 @@ pg_decode_array(struct arena *a, enum pg_type type, struct text t, void *ret_val
         struct text item = pg_array_next(&array);
         if (texts != NULL)
             texts[i] = item;
-        else if (item.len == 16)
+        else if (uuids != NULL && item.len == 16)
             memcpy(uuids[i].b, item.p, 16);
     }
     if (texts != NULL)
@@ -430,40 +431,73 @@ pg_nesting(const char *name)
     return dot == NULL ? 0 : (size_t)(dot - name);
 }
 
-void
-pg_json_row(struct buf *out, const struct pg_stmt *stmt, const PGresult *result, int row)
+/* What stands before each value of a row, the same in every row: its length in two bytes, then
+ * `,"name":`, with the braces of nested objects. */
+static void
+pg_json_names(struct buf *names, const struct pg_stmt *stmt)
 {
     const char *within = NULL;
     size_t within_len = 0;
 
-    buf_char(out, '{');
-    for (int i = 0; i < (int)stmt->ncolumns; i++) {
+    for (size_t i = 0; i < stmt->ncolumns; i++) {
         const char *name = stmt->columns[i].name;
-        size_t n = pg_nesting(name);
+        size_t n = pg_nesting(name), start = names->len;
         bool same = n > 0 && n == within_len && strncmp(name, within, n) == 0;
 
+        buf_add(names, "\0", 2);
         if (within_len > 0 && !same)
-            buf_char(out, '}');
+            buf_char(names, '}');
         if (i > 0)
-            buf_char(out, ',');
+            buf_char(names, ',');
         if (n > 0 && !same) {
-            buf_char(out, '"');
-            buf_add(out, name, n);
-            buf_add(out, "\":{", 3);
+            buf_char(names, '"');
+            buf_add(names, name, n);
+            buf_add(names, "\":{", 3);
         }
+        buf_char(names, '"');
+        buf_z(names, n > 0 ? name + n + 1 : name);
+        buf_add(names, "\":", 2);
+        uint16_t len = (uint16_t)(names->len - start - 2);
+        memcpy(names->p + start, &len, sizeof len);
         within = name;
         within_len = n;
-        buf_char(out, '"');
-        buf_z(out, n > 0 ? name + n + 1 : name);
-        buf_add(out, "\":", 2);
+    }
+    buf_add(names, "}}", within_len > 0 ? 2 : 1);
+}
+
+static void
+pg_json_one(struct buf *out, const struct pg_stmt *stmt, const PGresult *result, int row,
+            const struct buf *names)
+{
+    const char *name = names->p;
+
+    buf_char(out, '{');
+    for (int i = 0; i < (int)stmt->ncolumns; i++) {
+        uint16_t len;
+        memcpy(&len, name, sizeof len);
+        buf_add(out, name + 2, len);
+        name += 2 + len;
         if (pg_is_null(result, row, i))
             buf_add(out, "null", 4);
         else
             pg_json_value(out, stmt->columns[i].type, result, row, i);
     }
-    if (within_len > 0)
-        buf_char(out, '}');
-    buf_char(out, '}');
+    buf_add(out, name, (size_t)(names->p + names->len - name));
+}
+
+void
+pg_json_rows(struct buf *out, const struct pg_stmt *stmt, const PGresult *result, int count)
+{
+    struct buf names;
+
+    buf_init(&names, 1024, NAMES_MAX);
+    pg_json_names(&names, stmt);
+    for (int row = 0; row < count; row++) {
+        if (row > 0)
+            buf_char(out, ',');
+        pg_json_one(out, stmt, result, row, &names);
+    }
+    buf_free(&names);
 }
 
 int

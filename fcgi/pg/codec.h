@@ -28,8 +28,9 @@ const struct pg_value *pg_encode_params(struct arena *a, const struct pg_stmt *s
 err pg_decode_row(struct arena *a, const struct pg_stmt *stmt, const PGresult *result, int row,
                   void *ret_row) MUST_CHECK;
 
-/* One row as a JSON object by the statement's column types; "owner.name" nests. */
-void pg_json_row(struct buf *out, const struct pg_stmt *stmt, const PGresult *result, int row);
+/* The first `count` rows as JSON objects by the statement's column types, commas between them;
+ * "owner.name" nests. */
+void pg_json_rows(struct buf *out, const struct pg_stmt *stmt, const PGresult *result, int count);
 
 /* Index of a column by name, -1 when the statement has none. */
 int pg_column(const struct pg_stmt *stmt, const char *name);

@@ -36,6 +36,7 @@ struct pg {
     bool open; /* something was sent since the last synchronisation */
     bool sync_sent;
     bool lost;
+    err failure;     /* what ended the open transaction before its commit, or E_OK */
     bool up;         /* the observer knows of the connection */
     bool flushed;    /* the server was asked to send what it has */
     int64_t sent_us; /* when the oldest unread statement began to run */
@@ -89,6 +90,7 @@ pg_drop(struct pg *p)
     p->prepared_count = 0;
     p->owed_first = p->owed_count = 0;
     p->open = p->sync_sent = p->flushed = false;
+    p->failure = E_OK;
 }
 
 void
@@ -332,13 +334,40 @@ pg_result_error(struct pg *p, const PGresult *result, const struct pg_stmt *stmt
     pg_note_failure(p, result);
     if (state == NULL || pg_ends_session(state))
         return pg_lost(p);
+    struct pg_failure failure = {stmt == NULL ? NULL : stmt->name, state, p->constraint,
+                                 PQresultErrorField(result, PG_DIAG_SOURCE_FUNCTION)};
     e = err_from_sql(state, p->constraint[0] == '\0' ? NULL : p->constraint);
     if (e != E_OK && e != E_UNAVAILABLE)
         return e;
-    log_event(LOG_L_ERROR, "statement failed", LOG_Z("statement", stmt == NULL ? NULL : stmt->name),
-              LOG_Z("sqlstate", state), LOG_Z("constraint", p->constraint),
-              LOG_Z("function", PQresultErrorField(result, PG_DIAG_SOURCE_FUNCTION)));
+    if (p->observer.unnamed != NULL)
+        p->observer.unnamed(p->observer.ctx, &failure);
+    else
+        log_event(LOG_L_ERROR, "statement failed", LOG_Z("statement", failure.statement),
+                  LOG_Z("sqlstate", failure.sqlstate), LOG_Z("constraint", failure.constraint),
+                  LOG_Z("function", failure.function));
     return e == E_OK ? E_INTERNAL : e;
+}
+
+/* What the commit itself refuses (a deferred constraint, a serialization failure) comes as a
+ * failure before the synchronisation point. */
+static err
+pg_take_sync(struct pg *p, PGresult **ret_result)
+{
+    err e = E_OK;
+
+    for (int reads = 0; reads < 4; reads++) {
+        ExecStatusType status =
+            *ret_result == NULL ? PGRES_COMMAND_OK : PQresultStatus(*ret_result);
+        if (status == PGRES_PIPELINE_SYNC)
+            return e;
+        if (status == PGRES_FATAL_ERROR && e == E_OK)
+            e = pg_result_error(p, *ret_result, NULL);
+        PQclear(*ret_result);
+        *ret_result = p->conn == NULL ? NULL : PQgetResult(p->conn);
+    }
+    PQclear(*ret_result);
+    *ret_result = NULL;
+    return pg_lost(p);
 }
 
 /* One owed result with the NULL that follows it. *ret_result is NULL when the server skipped it. */
@@ -358,7 +387,7 @@ pg_take(struct pg *p, struct owed_result *ret_owed, PGresult **ret_result)
         return pg_lost(p);
     }
     if (o.kind == OWED_SYNC)
-        return PQresultStatus(result) == PGRES_PIPELINE_SYNC ? E_OK : pg_lost(p);
+        return pg_take_sync(p, ret_result);
     PGresult *end = PQgetResult(p->conn);
     if (end != NULL) {
         PQclear(end);
@@ -425,6 +454,8 @@ pg_read(struct pg *p, struct arena *a, PGresult **ret_result)
         arena_defer(a, pg_clear, result);
         err e = pg_judge(p, &o, result);
         pg_observe(p, &o, e);
+        if (e != E_OK && p->failure == E_OK)
+            p->failure = e;
         TRY(e);
         if (o.kind == OWED_EXECUTE) {
             *ret_result = result;
@@ -438,18 +469,22 @@ pg_read(struct pg *p, struct arena *a, PGresult **ret_result)
 static err
 pg_drain(struct pg *p)
 {
-    err first = E_OK;
+    err first = p->failure;
 
+    p->failure = E_OK;
     while (p->owed_count > 0) {
         struct owed_result o;
         PGresult *result;
-        TRY(pg_take(p, &o, &result));
-        err e = o.kind == OWED_SYNC ? E_OK : pg_judge(p, &o, result);
-        if (o.kind != OWED_SYNC)
+        err e = pg_take(p, &o, &result);
+        if (p->conn == NULL)
+            return e;
+        if (o.kind != OWED_SYNC) {
+            e = pg_judge(p, &o, result);
             pg_observe(p, &o, e);
+        }
         PQclear(result);
         if (first == E_OK)
-            first = p->conn == NULL ? E_UNAVAILABLE : e;
+            first = e;
         if (p->conn == NULL)
             return first;
     }

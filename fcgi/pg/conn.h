@@ -15,12 +15,23 @@
 
 struct pg;
 
+/* What the server said of a failure, as far as it may be told. */
+struct pg_failure {
+    const char *statement;
+    const char *sqlstate;
+    const char *constraint;
+    const char *function; /* of the server's source */
+};
+
 /* What a connection tells its owner, for metrics and logs. Any member may be NULL. */
 struct pg_observer {
     void *ctx;
     /* A statement answered (or failed with e) after `us` microseconds. */
     void (*statement)(void *ctx, const struct pg_stmt *stmt, int64_t us, err e);
     void (*connected)(void *ctx, bool up, unsigned reconnects);
+    /* A failure that the catalogue does not name; never the server's text, which may hold values.
+     * Without this member it is logged as it is. */
+    void (*unnamed)(void *ctx, const struct pg_failure *failure);
 };
 
 /* Parameters as PQconnectdbParams takes them (a dbname may be a URL); copied. Does not connect yet.

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include <fcgiapp.h>
@@ -35,6 +36,7 @@ struct wire {
     int fd; /* the connection at hand, -1 for none */
     int stall_ms;
     bool answered;
+    bool ended; /* the answer went out whole, past the library */
     bool body_read;
     struct text body;
     FCGX_Request fcgx;
@@ -323,7 +325,7 @@ wire_accept(struct wire *w, int idle_ms, const void *sigmask, struct wire_reques
     *ret_request = NULL;
     if (w->fd >= 0)
         wire_finish(w);
-    w->answered = false;
+    w->answered = w->ended = false;
     w->body_read = false;
     w->body = TEXT_NULL;
     enum wire_event event = connection_wait(w, idle_ms, sigmask);
@@ -422,9 +424,59 @@ output(FCGX_Stream *out, const char *p, size_t n)
 static bool
 output_end(struct wire *w)
 {
+    if (w->ended)
+        return true;
     bool err_closed = FCGX_FClose(w->fcgx.err) == 0;
 
     return FCGX_FClose(w->fcgx.out) == 0 && err_closed;
+}
+
+/* All of it, or false; each wait is bounded by the socket's timeout. */
+static bool
+parts_send(int fd, struct iovec *parts, size_t count)
+{
+    struct msghdr m = {.msg_iov = parts, .msg_iovlen = count};
+
+    while (m.msg_iovlen > 0) {
+        ssize_t n = sendmsg(fd, &m, MSG_NOSIGNAL);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return false;
+        size_t sent = (size_t)n;
+        for (; m.msg_iovlen > 0 && sent >= m.msg_iov->iov_len; m.msg_iov++, m.msg_iovlen--)
+            sent -= m.msg_iov->iov_len;
+        if (m.msg_iovlen > 0) {
+            m.msg_iov->iov_base = (char *)m.msg_iov->iov_base + sent;
+            m.msg_iov->iov_len -= sent;
+        }
+    }
+    return true;
+}
+
+static struct iovec
+part(const void *p, size_t n)
+{
+    /* writev's structure lacks const; nobody writes to it. */
+    return (struct iovec){.iov_base = (void *)(uintptr_t)p, .iov_len = n};
+}
+
+/* An answer that fits into one record goes out in one write: the library writes every 8 KiB, and
+ * each of its writes wakes nginx. */
+static bool
+answer_at_once(struct wire *w, struct text line, struct text headers, struct text body)
+{
+    unsigned char open[WIRE_FRAME_LEN], end[WIRE_END_LEN];
+    unsigned id = (unsigned)w->fcgx.requestId;
+    struct iovec parts[] = {
+        part(open, sizeof(open)), part(line.p, line.len), part(headers.p, headers.len),
+        part("\r\n", 2),          part(body.p, body.len), part(end, sizeof(end)),
+    };
+
+    wire_head_open(id, line.len + headers.len + 2 + body.len, open);
+    wire_head_end(id, end);
+    w->ended = true;
+    return parts_send(w->fd, parts, sizeof(parts) / sizeof(parts[0]));
 }
 
 bool
@@ -435,10 +487,16 @@ wire_answer(struct wire *w, int status, const struct buf *headers, struct text b
     if (w->fd < 0 || w->answered)
         return false;
     w->answered = true;
+    /* nginx that is told the end while it still sends waits for us to close; what nobody reads is
+     * taken first. */
+    if (!w->body_read && w->request.content_length > 0)
+        input_skip(w, UINT64_MAX, clock_ms() + w->stall_ms);
     int n = snprintf(line, sizeof(line), "Status: %d\r\n", status);
+    struct text head = headers == NULL ? TEXT("") : buf_as_text(headers);
+    if ((size_t)n + head.len + 2 + body.len <= UINT16_MAX)
+        return answer_at_once(w, (struct text){line, (size_t)n}, head, body);
     FCGX_Stream *out = w->fcgx.out;
-    bool sent = output(out, line, (size_t)n) &&
-                (headers == NULL || output(out, headers->p, headers->len)) &&
+    bool sent = output(out, line, (size_t)n) && output(out, head.p, head.len) &&
                 output(out, "\r\n", 2) && output(out, body.p, body.len);
     return output_end(w) && sent;
 }

@@ -16,6 +16,8 @@ enum {
     END_LEN = 8,
 };
 
+_Static_assert(WIRE_END_LEN == 2 * WIRE_FRAME_LEN + END_LEN, "two records, one of them empty");
+
 struct frame {
     unsigned version;
     unsigned type;
@@ -170,21 +172,30 @@ wire_head_check(unsigned char *bytes, size_t len, struct wire_head *ret_head)
     return params_check(bytes, len, WIRE_FRAME_LEN + BEGIN_LEN, ret_head);
 }
 
+void
+wire_head_open(unsigned request_id, size_t len, unsigned char ret_bytes[WIRE_FRAME_LEN])
+{
+    frame_write(ret_bytes, FRAME_STDOUT, request_id, len);
+}
+
+void
+wire_head_end(unsigned request_id, unsigned char ret_bytes[WIRE_END_LEN])
+{
+    frame_write(ret_bytes, FRAME_STDOUT, request_id, 0);
+    frame_write(ret_bytes + WIRE_FRAME_LEN, FRAME_END, request_id, END_LEN);
+    memset(ret_bytes + (size_t)2 * WIRE_FRAME_LEN, 0, END_LEN); /* status 0, request complete */
+}
+
 size_t
 wire_head_answer(unsigned request_id, const char *text, size_t len, unsigned char *ret_bytes,
                  size_t room)
 {
-    size_t total = (size_t)3 * WIRE_FRAME_LEN + len + END_LEN;
-    unsigned char *p = ret_bytes;
+    size_t total = WIRE_FRAME_LEN + len + WIRE_END_LEN;
 
     if (len == 0 || len > UINT16_MAX || total > room)
         return 0;
-    frame_write(p, FRAME_STDOUT, request_id, len);
-    memcpy(p + WIRE_FRAME_LEN, text, len);
-    p += WIRE_FRAME_LEN + len;
-    frame_write(p, FRAME_STDOUT, request_id, 0);
-    p += WIRE_FRAME_LEN;
-    frame_write(p, FRAME_END, request_id, END_LEN);
-    memset(p + WIRE_FRAME_LEN, 0, END_LEN); /* status 0, request complete */
+    wire_head_open(request_id, len, ret_bytes);
+    memcpy(ret_bytes + WIRE_FRAME_LEN, text, len);
+    wire_head_end(request_id, ret_bytes + WIRE_FRAME_LEN + len);
     return total;
 }

@@ -7,6 +7,7 @@
 #define WIRE_HEAD_MAX ((size_t)128 * 1024) /* all that may come before the body, in bytes */
 #define WIRE_PARAMS_MAX 512                /* name-value pairs */
 #define WIRE_FRAME_LEN 8                   /* of a record's header */
+#define WIRE_END_LEN 24                    /* of the records that end an answer */
 
 enum wire_head_state {
     WIRE_HEAD_MORE,     /* good so far, not complete */
@@ -27,6 +28,11 @@ struct wire_head {
  * would take for a record. On COMPLETE the buffer has been overwritten with the joined
  * parameters. What follows the parameters is not looked at. */
 enum wire_head_state wire_head_check(unsigned char *bytes, size_t len, struct wire_head *ret_head);
+
+/* What surrounds the only STDOUT record of an answer: its header, for `len` bytes (at most
+ * 65,535), and what comes behind them, the end of STDOUT and END_REQUEST. */
+void wire_head_open(unsigned request_id, size_t len, unsigned char ret_bytes[WIRE_FRAME_LEN]);
+void wire_head_end(unsigned request_id, unsigned char ret_bytes[WIRE_END_LEN]);
 
 /* A whole answer as records: STDOUT with `text`, its end, END_REQUEST. Returns the bytes written,
  * 0 when `room` is too small. `len` is at most 65,535. */

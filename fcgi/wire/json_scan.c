@@ -325,7 +325,7 @@ unescape(struct arena *a, struct text raw)
             len += utf8_put(to + len, point);
         } else {
             const char *found = strchr(letters, *p++);
-            to[len++] = found == NULL ? '\0' : meant[found - letters];
+            to[len++] = (char)(found == NULL ? '\0' : meant[found - letters]);
         }
     }
     return (struct text){to, len};

@@ -588,6 +588,14 @@ def test_counts_add_up_over_workers(make, instance, api):
     assert "nothing" not in json.dumps([[list(k) for k in family] for family in after.values()]), "a path of a client is a label"
 
 
+def test_requests_that_cannot_be_read_are_counted(make, instance):
+    pool = make(workers=1)
+    before = total(scrape(pool, instance), "http_errors_total", code="bad_request")
+    for headers in ({"authorization": "Bearer \x01"}, {"idempotency-key": "a\x7fb"}):
+        assert_problem(pool.ask("GET", ME, headers), 400, "bad_request")
+    assert total(scrape(pool, instance), "http_errors_total", code="bad_request") == before + 2
+
+
 def test_failures_to_sign_in_are_counted(make, instance):
     pool = make(name="auth", workers=1)
     before = scrape(pool, instance)

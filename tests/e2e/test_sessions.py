@@ -4,6 +4,8 @@ import concurrent.futures
 import hashlib
 import hmac
 import json
+import signal
+import subprocess
 import time
 import uuid
 
@@ -15,6 +17,7 @@ from cryptography.hazmat.primitives.serialization import (Encoding, NoEncryption
                                                           PublicFormat)
 
 from lib_gates import UUID, V1, assert_problem, person, raw_request, registered
+from lib_pool import binary, home, pools
 
 ME = V1 + "/users/me"
 LOGIN = V1 + "/auth/login"
@@ -446,3 +449,126 @@ def test_no_credential(anon):
     answer = anon.get(ME)
     assert_problem(answer, 401, "unauthenticated")
     assert answer.headers["www-authenticate"] == 'Bearer realm="lectern"'
+
+
+# --- tokens that are signed with the right key and wrong all the same -------------------------------
+
+@pytest.fixture(scope="module")
+def keyset(instance):
+    """The signing keys of the instance, as whoever runs it has them."""
+    return json.loads(base64.b64decode((home(instance) / "secrets" / "jwt-keyset").read_text()))
+
+
+@pytest.fixture
+def sign(keyset):
+    key = next(k for k in keyset["keys"] if k["state"] == "active")
+
+    def made(claims, header=None, raw_claims=None):
+        head = b64({"alg": "RS256", "typ": "JWT", "kid": key["kid"], **(header or {})})
+        body = f"{head}.{b64(raw_claims if raw_claims is not None else claims)}"
+        signer = jwt.algorithms.RSAAlgorithm(jwt.algorithms.RSAAlgorithm.SHA256)
+        return f"{body}.{b64(signer.sign(body.encode(), signer.prepare_key(key['private_pem'])))}"
+    return made
+
+
+def test_a_token_of_our_own_making_is_taken(anon, token, sign):
+    """The control of the next tests: what they change is the only thing that is wrong."""
+    claims = part(token, 1)
+    for good in (claims, {**claims, "nbf": claims["iat"]}, {**claims, "aud": ["x", "lectern-api"]},
+                 {**claims, "iat": claims["iat"] - 5, "jti": str(uuid.uuid4())}):
+        assert me(anon, sign(good)).status_code == 200, good
+
+
+WRONG = {
+    "expired": lambda c: {**c, "exp": int(time.time()) - 1}, "expired long ago": lambda c: {**c, "exp": 1},
+    "exp zero": lambda c: {**c, "exp": 0}, "exp negative": lambda c: {**c, "exp": -1},
+    "exp text": lambda c: {**c, "exp": str(c["exp"])}, "exp true": lambda c: {**c, "exp": True},
+    "exp null": lambda c: {**c, "exp": None}, "exp float": lambda c: {**c, "exp": c["exp"] + 0.5},
+    "exp array": lambda c: {**c, "exp": [c["exp"]]},
+    "iat in the future": lambda c: {**c, "iat": int(time.time()) + 3600},
+    "nbf in the future": lambda c: {**c, "nbf": int(time.time()) + 3600}, "nbf text": lambda c: {**c, "nbf": "0"},
+    "another audience": lambda c: {**c, "aud": "other"}, "other audiences": lambda c: {**c, "aud": ["a", "b"]},
+    "no audience": lambda c: {**c, "aud": []}, "audience in case": lambda c: {**c, "aud": c["aud"].upper()},
+    "audience with a tail": lambda c: {**c, "aud": c["aud"] + "\0x"}, "audience number": lambda c: {**c, "aud": 1},
+    "another issuer": lambda c: {**c, "iss": "other"}, "issuers": lambda c: {**c, "iss": [c["iss"]]},
+    "unknown role": lambda c: {**c, "role": "root"}, "no role": lambda c: {**c, "role": ""},
+    "roles": lambda c: {**c, "role": ["student"]}, "two roles": lambda c: {**c, "role": "student,admin"},
+    "role in case": lambda c: {**c, "role": "Student"}, "sub text": lambda c: {**c, "sub": "me"},
+    "org number": lambda c: {**c, "org": 1},
+    "sid empty": lambda c: {**c, "sid": ""}, "jti array": lambda c: {**c, "jti": []},
+    **{f"without {n}": (lambda n: lambda c: {k: v for k, v in c.items() if k != n})(n)
+       for n in ("exp", "iat", "iss", "aud", "sub", "org", "sid", "role", "jti")},
+}
+
+
+@pytest.mark.parametrize("change", WRONG.values(), ids=WRONG)
+def test_signed_claims_that_are_refused(anon, token, sign, change):
+    assert_problem(me(anon, sign(change(part(token, 1)))), 401, "token_invalid")
+
+
+def test_signed_claims_that_are_no_plain_object(anon, token, sign):
+    text = json.dumps(part(token, 1)).encode()
+    for raw in (text[:-1] + b',"role":"admin"}', b'{"exp":1,' + text[1:], text + b" x", text + text, b"[" + text + b"]",
+                text[:-1], b"", b"null", text.replace(b'"student"', b'"student\\u0000"'), b"\xef\xbb\xbf" + text):
+        assert_problem(me(anon, sign(None, raw_claims=raw)), 401, "token_invalid")
+
+
+@pytest.mark.parametrize("header", [
+    {"crit": ["exp"]}, {"crit": []}, {"b64": False}, {"typ": "at+jwt"}, {"typ": "JWE"}, {"cty": "JWT"}, {"zip": "DEF"},
+    {"x5c": ["MIIB"]}, {"jku": "https://localhost/"}, {"alg": "RS384"}, {"alg": "RS512"}, {"alg": "PS256"},
+    {"alg": "rs256"}, {"alg": "ES256"}, {"alg": None}, {"alg": ["RS256"]}], ids=str)
+def test_signed_headers_that_are_refused(anon, token, sign, header):
+    assert_problem(me(anon, sign(part(token, 1), header)), 401, "token_invalid")
+
+
+def test_a_signed_token_needs_its_session(anon, new_client, token, sign):
+    """Were a key to leak or a role to change, the database has the last word."""
+    claims = part(token, 1)
+    other = enter(new_client(), registered(new_client()))
+    stranger = part(other["access_token"], 1)
+    for forged in ({**claims, "role": "admin"}, {**claims, "role": "operator"}, {**claims, "sid": str(uuid.uuid4())},
+                   {**claims, "sid": stranger["sid"]}, {**claims, "sub": stranger["sub"]},
+                   {**claims, "org": str(uuid.uuid4())}, {**claims, "sub": str(uuid.uuid4())},
+                   {**claims, "sub": "00000000-0000-0000-0000-000000000000"}):
+        answer = me(anon, sign(forged))
+        assert_problem(answer, 401, "session_ended")
+    assert me(anon, token).status_code == 200
+
+
+# --- rotation of the signing key ---------------------------------------------------------------------
+
+def keyset_file(place, keyset):
+    file = place / "keyset"
+    file.write_text(base64.b64encode(json.dumps(keyset).encode()).decode())
+    file.chmod(0o600)
+    return str(file)
+
+
+def test_keys_are_rotated(instance, anon, account, token, keyset, tmp_path):
+    """A token of a legacy key is valid until it expires, one of a retired key is not."""
+    done = subprocess.run([binary(instance, "lecternctl"), "jwt", "rotate", "--keyset-file", keyset_file(tmp_path, keyset)],
+                          capture_output=True, text=True, timeout=30, check=False, env={"PATH": "/usr/bin:/bin"})
+    assert done.returncode == 0, done.stderr
+    rotated = json.loads(base64.b64decode(done.stdout))
+    assert sorted(k["state"] for k in rotated["keys"]) == ["active", "legacy"]
+    assert [("private_pem" in k) for k in rotated["keys"] if k["state"] == "legacy"] == [False]
+    who = {"authorization": f"Bearer {token}"}
+    with pools(instance) as make:
+        pool = make(name="auth", workers=1, JWT_KEYSET_FILE=keyset_file(tmp_path, rotated), AUTH_RATE_LIMIT="1000")
+        assert pool.ask("GET", ME, who).status_code == 200
+        assert len(pool.ask("GET", "/.well-known/jwks.json").json()["keys"]) == 2
+        body = {"email": account["email"], "password": account["password"]}
+        fresh = pool.ask("POST", LOGIN, body=body).json()["data"]["access_token"]
+        active = next(k["kid"] for k in rotated["keys"] if k["state"] == "active")
+        assert jwt.get_unverified_header(fresh)["kid"] == active
+        assert pool.ask("GET", ME, {"authorization": f"Bearer {fresh}"}).status_code == 200
+        # The instance itself has not been told of the new key.
+        assert_problem(me(anon, fresh), 401, "token_invalid")
+        for key in rotated["keys"]:
+            key["state"] = "retired" if key["state"] == "legacy" else key["state"]
+        keyset_file(tmp_path, rotated)
+        pool.tell(signal.SIGHUP)
+        pool.logged("reloaded")
+        assert_problem(pool.ask("GET", ME, who), 401, "token_invalid")
+        assert pool.ask("GET", ME, {"authorization": f"Bearer {fresh}"}).status_code == 200
+        assert [k["kid"] for k in pool.ask("GET", "/.well-known/jwks.json").json()["keys"]] == [active]
