@@ -23,6 +23,7 @@ uuid_v7(void)
     if (ms > last_ms) {
         last_ms = ms;
         /* The highest bit starts as 0, so that at least 2048 fit into a millisecond. */
+        /* cppcheck-suppress uninitvar ; random_bytes has filled it */
         counter = ((unsigned)u.b[6] << 8 | u.b[7]) & (COUNTER_MAX >> 1);
     } else if (counter < COUNTER_MAX) {
         counter++;

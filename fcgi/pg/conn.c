@@ -243,6 +243,18 @@ pg_params(const struct pg_query *q, struct pg_wire_params *ret_params)
     }
 }
 
+/* Was it queued earlier in this pipeline? */
+static bool
+pg_prepare_is_owed(const struct pg *p, uint64_t hash)
+{
+    for (size_t i = 0; i < p->owed_count; i++) {
+        const struct owed_result *o = &p->owed[(p->owed_first + i) % PIPELINE_MAX];
+        if (o->kind == OWED_PREPARE && o->name_hash == hash)
+            return true;
+    }
+    return false;
+}
+
 /* A variant's own name may be long: the statement's, for people, and the hash, which decides. */
 static void
 pg_prepared_name(const struct pg_query *q, uint64_t hash, char ret_name[PREPARED_NAME])
@@ -271,7 +283,7 @@ pg_send(struct pg *p, const struct pg_query *q)
     if (q->nvalues > PARAMS_MAX || p->owed_count + 4 > PIPELINE_MAX)
         return E_INTERNAL;
     TRY(pg_ensure(p));
-    prepared = *pg_prepared_slot(p, hash) == hash;
+    prepared = *pg_prepared_slot(p, hash) == hash || pg_prepare_is_owed(p, hash);
     pg_prepared_name(q, hash, name);
     pg_params(q, &w);
     if (!p->open)
@@ -454,7 +466,7 @@ pg_read(struct pg *p, struct arena *a, PGresult **ret_result)
         arena_defer(a, pg_clear, result);
         err e = pg_judge(p, &o, result);
         pg_observe(p, &o, e);
-        if (e != E_OK && p->failure == E_OK)
+        if (e != E_OK && p->failure == E_OK && p->conn != NULL)
             p->failure = e;
         TRY(e);
         if (o.kind == OWED_EXECUTE) {

@@ -166,6 +166,23 @@ test_lost_connection(void)
     end();
 }
 
+/* A statement queued twice before its first answer is prepared once. */
+static void
+test_twice_in_one_pipeline(void)
+{
+    struct pg_query q = {.stmt = &count, .name = count.name, .text = count.text};
+    PGresult *result;
+
+    begin();
+    CU_ASSERT_EQUAL(pg_send(pg, &q), E_OK);
+    CU_ASSERT_EQUAL(pg_send(pg, &q), E_OK);
+    CU_ASSERT_EQUAL(pg_send_commit(pg), E_OK);
+    CU_ASSERT_EQUAL(pg_read(pg, arena, &result), E_OK);
+    CU_ASSERT_EQUAL(pg_read(pg, arena, &result), E_OK);
+    CU_ASSERT_EQUAL(pg_commit(pg), E_OK);
+    end();
+}
+
 static void
 test_no_server(void)
 {
@@ -188,6 +205,7 @@ main(void)
         {"a failure at commit", test_failure_at_commit},
         {"a duplicate", test_duplicate},
         {"a lost connection", test_lost_connection},
+        {"twice in one pipeline", test_twice_in_one_pipeline},
         {"no server", test_no_server},
         {NULL, NULL},
     };
