@@ -75,14 +75,16 @@ process_of() {
     printf '%s\n' "$pid"
 }
 
-# launch NAME LOG COMMAND… : in a session of its own, with nothing of our environment.
+# launch NAME LOG COMMAND… : in a session of its own, with nothing of our environment but what
+# SERVICE_ENVIRONMENT says.
+SERVICE_ENVIRONMENT=()
 launch() {
     local name=$1 log=$2 pid
     shift 2
     (
         cd /
-        exec env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 setsid "$@" \
-            </dev/null >>"$log" 2>&1 9>&-
+        exec env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 "${SERVICE_ENVIRONMENT[@]}" \
+            setsid "$@" </dev/null >>"$log" 2>&1 9>&-
     ) &
     pid=$!
     printf '%s %s\n' "$pid" "$(process_start "$pid")" >"$STATE/$name.pid"

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Running suites of tests and adding up what they say of themselves.
+# Running suites of tests and adding up what they say of themselves; settings of a tested instance.
 
 PASSED=0
 FAILED=0
@@ -63,4 +63,12 @@ suite_missed() {
     FAILED=$((FAILED + 1))
     REPORT+=("$(printf '%-7s %-28s %s' FAILED "$1" "$2")")
     say "${REPORT[-1]}"
+}
+
+# Every limit of the table: tests of limits bring a pool of their own.
+generous_settings() {
+    printf 'APP_ENV=test\n'
+    sed -n 's/^SETTING(\([A-Z_]*_LIMIT\), INT,.*/\1=1000000/p' "$TREE/fcgi/base/settings.def"
+    printf '%s\n' EDGE_RATE=100000 EDGE_BURST=100000 EDGE_SIGNIN_RATE=10000 EDGE_SIGNIN_BURST=10000 \
+        EDGE_ADMIN_RATE=100000 EDGE_ADMIN_BURST=100000 EDGE_CONNECTIONS=1000
 }

@@ -242,8 +242,7 @@ def faults_of(contract, exchange):
             operation.seen.add((status, parsed(exchange)[1]["code"]))
         return operation, found
     found = list(operation_faults(contract, operation, exchange))
-    if status >= 400 and None not in (operation.responses.get(status),) and \
-            "application/problem+json" in headers.get("content-type", ""):
+    if status in operation.responses and "application/problem+json" in headers.get("content-type", ""):
         found += problem_faults(contract, exchange, status)
     return operation, found
 

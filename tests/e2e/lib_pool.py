@@ -12,6 +12,8 @@ import tempfile
 import time
 
 BEGIN, END, PARAMS, STDIN, STDOUT, STDERR = 1, 3, 4, 5, 6, 7
+# Where tests/sanitized/run wants to find the reports of programs built with sanitizers.
+SANITIZERS = {name: os.environ[name] for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS") if name in os.environ}
 
 
 def home(instance):
@@ -157,7 +159,7 @@ class Pool:
         }[self.start]
         with self.log.open("ab") as log:
             return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                                    env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"},
+                                    env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8", **SANITIZERS},
                                     start_new_session=True)
 
     def ready(self):

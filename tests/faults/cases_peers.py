@@ -5,49 +5,11 @@ import struct
 import time
 
 import fastcgi
-from instance import Pool, expect, resident_kb, until
+from instance import Pool, expect, until
 from ledger import Load
+from others import Phases, Sizes
 
 STALL_MS = 500
-GROWTH_KB = 16 * 1024
-TOLERANCE_MS = 20
-
-
-class Phases:
-    """Latencies of other clients while it is quiet and while it is not"""
-
-    def __init__(self):
-        self.quiet, self.loud = [], []
-
-    def measure(self, seconds, quiet=True):
-        begun = time.monotonic()
-        time.sleep(seconds)
-        (self.quiet if quiet else self.loud).append((begun, time.monotonic()))
-
-    def p99(self, load, spans):
-        found = sorted(s.seconds for s in load.seen if s.status < 300 and
-                       any(a <= s.at < b for a, b in spans))
-        expect(len(found) >= 50, f"only {len(found)} answers in a phase")
-        return found[int((len(found) - 1) * 0.99)] * 1000
-
-    def compare(self, load):
-        quiet, loud = self.p99(load, self.quiet), self.p99(load, self.loud)
-        expect(loud <= 2 * quiet + TOLERANCE_MS,
-               f"p99 of other clients {loud:.1f} ms, {quiet:.1f} ms while quiet")
-        return f"p99 of other clients {loud:.1f} ms ({quiet:.1f} ms while quiet)"
-
-
-class Sizes:
-    """Resident memory of processes before and after"""
-
-    def __init__(self, *pids):
-        self.before = {pid: resident_kb(pid) for pid in pids}
-
-    def growth(self):
-        grown = {pid: resident_kb(pid) - kb for pid, kb in self.before.items()}
-        most = max(grown.values())
-        expect(most <= GROWTH_KB, f"a process grew by {most} KB")
-        return f"no process grew by more than {max(most, 0)} KB"
 
 
 def stalled_peers(run):
@@ -126,7 +88,7 @@ def truncated_peers(run):
             phases.measure(1.5)
             begun = time.monotonic()
             while time.monotonic() < begun + run.of(1.5, 30):
-                for size in range(len(data) - 8):
+                for size in range(0, len(data) - 8, run.of(3, 1)):
                     with fastcgi.connect(pool.socket) as peer:
                         fastcgi.send(peer, data[:size])
                     time.sleep(0.002)

@@ -207,9 +207,9 @@ class Instance:
     def account(self, role):
         return next(a for a in self.told["accounts"] if a["role"] == role and a["org"] == "demo")
 
-    def sign_in(self, role="teacher"):
+    def sign_in(self, role="teacher", target=None):
         account = self.account(role)
-        answer = Http(self.target).request("POST", "/api/v1/auth/login", {
+        answer = Http(target or self.target).request("POST", "/api/v1/auth/login", {
             "email": account["email"], "password": account["password"]})
         expect(answer.status == 200, f"sign-in: {answer.status} {answer.body[:200]!r}")
         return answer.json()["data"]["access_token"]
@@ -290,10 +290,12 @@ class Instance:
 
 class Pool:
     """Worker processes with settings of their own, behind an nginx of their own without TLS that
-    has the instance's configuration. Everything is in one directory that goes away at the end."""
+    has the instance's configuration but for `edge_changes` (old text, new text). `sign_in`: the
+    pool takes the requests of the auth pool too. `holder`: the listener is not the master's own.
+    Everything is in one directory that goes away at the end."""
 
     def __init__(self, instance, settings=None, workers=4, nginx=True, environment=None,
-                 holder=False, stderr=None):
+                 holder=False, stderr=None, edge_changes=(), sign_in=False):
         self.instance, self.processes, self.listener = instance, [], None
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="lectern-faults.", dir="/tmp"))
         self.dir.chmod(0o755)
@@ -302,6 +304,7 @@ class Pool:
         self.log = self.dir / "api.log"
         self.stderr, self.count = stderr, workers
         self.environment = environment or {}
+        self.edge_changes, self.serves_sign_in = edge_changes, sign_in
         (self.dir / "shared").mkdir()
         give(self.dir / "shared")
         self._write_settings(settings or {})
@@ -381,6 +384,10 @@ class Pool:
         for path in [own / "nginx.conf", *own.glob("lectern/*.conf")]:
             text = path.read_text()
             text = text.replace(f"unix:{self.instance.run}/api.sock", f"unix:{self.socket}")
+            if self.serves_sign_in:
+                text = text.replace(f"unix:{self.instance.run}/auth.sock", f"unix:{self.socket}")
+            for old, new in self.edge_changes:
+                text = text.replace(old, new)
             for place in ("log", "state"):
                 text = text.replace(f"{source}/{place}/", f"{self.dir}/")
             text = text.replace(f"{self.dir}/nginx-master.pid", f"{self.dir}/nginx.pid")
