@@ -6,7 +6,9 @@ PREFIX=/usr
 tree_prepare() {
     local newest=
     if [[ -x $TREE/configure && -f $TREE/Makefile.in ]]; then
-        newest=$(find "$TREE/configure.ac" -newer "$TREE/configure" -print -quit)
+        newest=$(find "$TREE/configure.ac" "$TREE/Makefile.am" "$TREE/fcgi" "$TREE/db" "$TREE/docs" \
+            "$TREE/tests" \( -name '*.mk' -o -name configure.ac -o -name Makefile.am \) \
+            -newer "$TREE/Makefile.in" -print -quit)
         [[ -z $newest ]] && return 0
     fi
     [[ -w $TREE ]] || die "$TREE must be writable once, for autoreconf"

@@ -169,8 +169,9 @@ errors_of_caller(const struct endpoint *e, struct err_set *set)
     if (e->auth != AUTH_USER)
         return;
     set_add(set, FAILS(E_UNAUTHENTICATED, E_TOKEN_INVALID, E_SESSION_ENDED));
-    /* A read that every role may make shows less rather than refusing. */
-    if (!facts_safe(e) || e->grant != GRANT_EVERYONE)
+    /* What every role may do shows less rather than refusing, unless a probe tells the two apart;
+     * a row whose work refuses says so itself. */
+    if (e->grant != GRANT_EVERYONE || (!facts_safe(e) && e->probe != NULL))
         set_add(set, FAILS(E_FORBIDDEN));
 }
 

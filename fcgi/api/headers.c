@@ -118,7 +118,7 @@ headers_write(struct req *r)
     headers_retired(r);
     if (r->total >= 0)
         header_int(r, "X-Total-Count", r->total);
-    if (r->idempotency_key.p != NULL && (r->idempotent || r->replayed))
+    if (r->error == E_OK && r->idempotency_key.p != NULL && (r->idempotent || r->replayed))
         reply_header(r, "Idempotency-Key", r->idempotency_key);
     if (r->replayed)
         reply_header(r, "Idempotency-Replayed", TEXT("1"));

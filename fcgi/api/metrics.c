@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "api/limits.h"
 #include "api/route.h"
@@ -36,7 +37,7 @@ enum {
 
 /* What one worker holds at the moment. Its successor in the slot starts from zero, so that a killed
  * worker leaves no trace. */
-enum slot_gauge { SLOT_IN_FLIGHT, SLOT_DATABASE_UP, SLOT_GAUGES };
+enum slot_gauge { SLOT_OWNER, SLOT_IN_FLIGHT, SLOT_DATABASE_UP, SLOT_GAUGES };
 #define SLOTS ((size_t)METRIC_POOLS * METRIC_SLOTS)
 
 /* Layout: globals, gauges by slot, rate classes, errors by code, routes, statements (api then app).
@@ -135,6 +136,21 @@ bucket_of(int64_t us)
     return i;
 }
 
+static uint64_t slot_owner;
+
+/* In a reload the worker that leaves shares its slot with the one that has come: what it lets go of
+ * is not the other's. */
+static void
+slot_add(struct api *api, enum slot_gauge gauge, int change)
+{
+    if (shm_counter(api->shm, at_slot(SLOT_OWNER, api->slot)) != slot_owner)
+        return;
+    if (change > 0)
+        shm_count(api->shm, at_slot(gauge, api->slot), 1);
+    else
+        shm_count_down(api->shm, at_slot(gauge, api->slot), 1);
+}
+
 static bool
 auth_failure(err e)
 {
@@ -144,7 +160,7 @@ auth_failure(err e)
 void
 metric_request_begin(struct api *api)
 {
-    shm_count(api->shm, at_slot(SLOT_IN_FLIGHT, api->slot), 1);
+    slot_add(api, SLOT_IN_FLIGHT, 1);
 }
 
 void
@@ -153,7 +169,7 @@ metric_request_end(const struct req *r)
     struct shm *s = r->api->shm;
     int64_t us = clock_us() - r->started_us;
 
-    shm_count_down(s, at_slot(SLOT_IN_FLIGHT, r->api->slot), 1);
+    slot_add(r->api, SLOT_IN_FLIGHT, -1);
     shm_count(s, G_REQUEST_BYTES, r->body.len);
     shm_count(s, G_RESPONSE_BYTES, r->body_out->len);
     shm_count(s, G_DATABASE_US, (uint64_t)r->db_us);
@@ -178,10 +194,12 @@ metric_request_refused(struct api *api)
 void
 metric_slot_reset(struct api *api)
 {
+    slot_owner = (uint64_t)getpid();
     for (enum slot_gauge g = 0; g < SLOT_GAUGES; g++) {
         size_t at = at_slot(g, api->slot);
         shm_count_down(api->shm, at, shm_counter(api->shm, at));
     }
+    shm_count(api->shm, at_slot(SLOT_OWNER, api->slot), slot_owner);
 }
 
 void
@@ -210,10 +228,7 @@ metric_statement(struct api *api, const struct pg_stmt *stmt, int64_t us, bool f
 void
 metric_database(struct api *api, bool up, bool again)
 {
-    if (up)
-        shm_count(api->shm, at_slot(SLOT_DATABASE_UP, api->slot), 1);
-    else
-        shm_count_down(api->shm, at_slot(SLOT_DATABASE_UP, api->slot), 1);
+    slot_add(api, SLOT_DATABASE_UP, up ? 1 : -1);
     if (up && again)
         shm_count(api->shm, G_DATABASE_RECONNECTS, 1);
 }

@@ -71,21 +71,21 @@ static const struct field course_staff_fields[] = {
           .doc = "teacher changes the course, assistant sees and announces"),
 };
 
-#define COURSE_CODES .fails = FAILS(E_JOIN_CODE_MISSING, E_JOIN_CODE_TAKEN, E_NOT_A_TEACHER)
-
 static const struct endpoint rows[] = {
     {ENDPOINT(GET, "/courses", course_list, USER, EVERYONE),
      .in = SHAPE(course_list, course_list_fields), .sql = &sql_course_list, .since = "0.1.0",
      .doc = "List the courses that the caller may see."},
     {ENDPOINT(POST, "/courses", course_create, USER, TEACHERS),
      .in = SHAPE(course_input, course_create_fields), .sql = &sql_course_insert, .status = 201,
-     .location = "/courses/{id}", COURSE_CODES, .event = {"course.created", "course", "new", "new"},
-     .since = "0.1.0", .doc = "Create a draft course; only a title is required."},
+     .location = "/courses/{id}",
+     .fails = FAILS(E_JOIN_CODE_MISSING, E_JOIN_CODE_TAKEN, E_NOT_A_TEACHER),
+     .event = {"course.created", "course", "new", "new"}, .since = "0.1.0",
+     .doc = "Create a draft course; only a title is required."},
     {ENDPOINT(GET, "/courses/{course_id}", course_get, USER, EVERYONE), .sql = &sql_course_get,
      .since = "0.1.0", .doc = "Read a course. The join code is shown to those who keep it."},
     {ENDPOINT(PATCH, "/courses/{course_id}", course_update, USER, TEACHERS),
      .in = SHAPE(course_input, course_update_fields), .sql = &sql_course_update,
-     .probe = &sql_course_visible, COURSE_CODES,
+     .probe = &sql_course_visible, .fails = FAILS(E_JOIN_CODE_MISSING, E_JOIN_CODE_TAKEN),
      .event = {"course.updated", "course", "course_id", "course_id"}, .since = "0.1.0",
      .doc = "Change a course; what is left out stays."},
     {ENDPOINT(DELETE, "/courses/{course_id}", course_delete, USER, TEACHERS),

@@ -291,8 +291,8 @@ enrolment_import(struct req *r, const void *input)
     return import_reply(r, &report, rows, count);
 }
 
-#define ENROLMENT_FAILS                                                                    \
-    .fails = FAILS(E_COURSE_FULL, E_COURSE_ARCHIVED, E_NOT_A_STUDENT, E_REFERENCE_UNKNOWN, \
+#define ENROLMENT_FAILS                                                            \
+    .fails = FAILS(E_FORBIDDEN, E_COURSE_FULL, E_COURSE_ARCHIVED, E_NOT_A_STUDENT, \
                    E_JOIN_CODE_WRONG, E_ENROLMENT_CLOSED)
 
 static const struct endpoint rows[] = {
@@ -326,7 +326,7 @@ static const struct endpoint rows[] = {
     {ENDPOINT(POST, "/courses/{course_id}/enrollments/import", enrollment_import, USER, TEACHERS),
      .in = SHAPE(import_input, import_fields), .body = BODY_CSV, .run = enrolment_import,
      .reply = SHAPE(import_report, import_report_fields), .status = 201, .also = 200,
-     .fails = FAILS(E_CSV_SYNTAX, E_CSV_LIMIT, E_COURSE_ARCHIVED, E_COURSE_FULL),
+     .fails = FAILS(E_CSV_SYNTAX, E_CSV_LIMIT, E_COURSE_ARCHIVED),
      .audit = {"enrollment.import", "enrollment_import", "new"},
      .event = {"enrolment.imported", "enrollment_import", "new", "course_id"}, .since = "0.1.0",
      .doc = "Enrol everyone on a CSV list with a column email, reported line by line."},

@@ -12,6 +12,8 @@ static EVP_MD *sha;
 static EVP_MD_CTX *sha_context;
 static EVP_MAC_CTX *hmac_context;
 
+#define KEY_KEPT_MAX 64
+
 static void
 sha_prepare(void)
 {
@@ -48,16 +50,35 @@ hmac_prepare(void)
         system_failed("HMAC");
 }
 
+/* Is it the key of the call before? The context keeps what it made of that one. */
+static bool
+hmac_key_again(struct text key)
+{
+    static char last[KEY_KEPT_MAX];
+    static size_t last_len = SIZE_MAX;
+
+    if (last_len == key.len && text_eq_secret((struct text){last, last_len}, key))
+        return true;
+    last_len = SIZE_MAX;
+    if (key.p != NULL && key.len > 0 && key.len <= sizeof last) {
+        memcpy(last, key.p, key.len);
+        last_len = key.len;
+    }
+    return false;
+}
+
 void
 hmac_sha256(struct text key, struct text message, uint8_t ret_mac[SHA256_LEN])
 {
-    /* A NULL key would mean the one of the call before. */
+    /* A NULL key means the one of the call before. */
     const void *key_bytes = key.p != NULL ? key.p : "";
     size_t length = 0;
 
     if (hmac_context == NULL)
         hmac_prepare();
-    if (EVP_MAC_init(hmac_context, key_bytes, key.len, NULL) != 1 ||
+    if (hmac_key_again(key))
+        key_bytes = NULL;
+    if (EVP_MAC_init(hmac_context, key_bytes, key_bytes == NULL ? 0 : key.len, NULL) != 1 ||
         EVP_MAC_update(hmac_context, (const unsigned char *)message.p, message.len) != 1 ||
         EVP_MAC_final(hmac_context, ret_mac, &length, SHA256_LEN) != 1 || length != SHA256_LEN)
         system_failed("HMAC");

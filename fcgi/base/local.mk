@@ -8,7 +8,7 @@ fcgi_libbase_a_SOURCES = \
 	fcgi/base/err.c fcgi/base/err.h fcgi/base/errors.def \
 	fcgi/base/json.c fcgi/base/json.h \
 	fcgi/base/log.c fcgi/base/log.h \
-	fcgi/base/oom.c fcgi/base/oom.h \
+	fcgi/base/oom.c fcgi/base/oom_crypto.c fcgi/base/oom.h \
 	fcgi/base/settings.c fcgi/base/settings.h fcgi/base/settings.def \
 	fcgi/base/settings_check.c \
 	fcgi/base/settings_parts.h \

@@ -74,6 +74,9 @@ is_last_word(struct text name, struct text word)
 {
     struct text tail;
 
+    /* All letters of the words are small; most names end before the rest is looked at. */
+    if (name.len == 0 || (name.p[name.len - 1] | 0x20) != word.p[word.len - 1])
+        return false;
     if (name.len <= word.len)
         return text_eq_nocase(name, word);
     tail = (struct text){name.p + name.len - word.len, word.len};

@@ -172,6 +172,18 @@ put_number(char *to, size_t n, int value)
     }
 }
 
+static const char two_digits[] =
+    "00010203040506070809101112131415161718192021222324"
+    "25262728293031323334353637383940414243444546474849"
+    "50515253545556575859606162636465666768697071727374"
+    "75767778798081828384858687888990919293949596979899";
+
+static void
+put_two(char *to, int value)
+{
+    memcpy(to, two_digits + (size_t)2 * (size_t)value, 2);
+}
+
 /* The calendar day, and microseconds into it. */
 static void
 split(struct timestamp t, int64_t *ret_days, int64_t *ret_us)
@@ -190,11 +202,11 @@ put_clock(char *to, int64_t us)
 {
     int second = (int)(us / SECOND);
 
-    put_number(to, 2, second / 3600);
+    put_two(to, second / 3600);
     to[2] = ':';
-    put_number(to + 3, 2, second / 60 % 60);
+    put_two(to + 3, second / 60 % 60);
     to[5] = ':';
-    put_number(to + 6, 2, second % 60);
+    put_two(to + 6, second % 60);
 }
 
 /* Rows of one answer mostly share a few days: the date that was written last is kept. */

@@ -14,6 +14,7 @@
 #include "api/worker.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "base/oom.h"
 #include "base/settings.h"
 #include "base/text.h"
 #include "bin/master.h"
@@ -193,6 +194,7 @@ int
 main(int argc, char **argv)
 {
     struct options o = {.pool = "api"};
+    bool guarded = oom_guard_crypto();
     int status = parse_options(argc, argv, &o);
 
     if (status >= 0)
@@ -200,5 +202,7 @@ main(int argc, char **argv)
     if (settings_load(o.config_file, stderr) > 0)
         return EX_CONFIG;
     log_configure();
+    if (!guarded)
+        system_failed("oom_guard_crypto");
     return serve(&o);
 }

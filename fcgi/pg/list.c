@@ -144,7 +144,8 @@ list_order(struct assembly *s)
     buf_z(&s->text, " order by ");
     for (size_t i = 0; i < n; i++) {
         by = list_sort(s, i);
-        buf_printf(&s->name, ".%c%u", by.descending ? 'd' : 'u', by.index);
+        buf_z(&s->name, by.descending ? ".d" : ".u");
+        buf_uint(&s->name, by.index);
         buf_z(&s->text, s->stmt->sorts[by.index].expression);
         buf_z(&s->text, by.descending ? " desc, " : ", ");
     }

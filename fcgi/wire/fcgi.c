@@ -134,6 +134,10 @@ connection_wait(struct wire *w, int idle_ms, const sigset_t *sigmask)
 {
     int64_t end = clock_ms() + idle_ms;
 
+    /* Under load there is one already; signals are pending no longer than until its end. */
+    w->fd = accept4(w->listen_fd, NULL, NULL, SOCK_CLOEXEC);
+    if (w->fd >= 0)
+        return WIRE_REQUEST;
     for (;;) {
         int64_t left = idle_ms < 0 ? 0 : end - clock_ms();
         left = left < 0 ? 0 : left;
@@ -507,6 +511,10 @@ wire_finish(struct wire *w)
     if (w->fd < 0)
         return;
     output_end(w);
+    /* nginx sends no more of a body once it has the answer's head, and holds the answer's end until
+     * it sees ours: two that wait for each other. */
+    if (w->request.content_length > 0 && w->body.p == NULL)
+        shutdown(w->fd, SHUT_WR);
     input_skip(w, UINT64_MAX, clock_ms() + (int64_t)w->stall_ms * BODY_PATIENCE);
     if (FCGX_GetError(w->fcgx.in) != 0)
         connection_discard(w);

@@ -6,6 +6,7 @@
 #include <json-c/json.h>
 #undef json_type
 
+#include <errno.h>
 #include <limits.h>
 
 #include "base/oom.h"
@@ -31,11 +32,15 @@ parse_scanned(struct text document, json_object **ret_root)
 
     if (tok == NULL)
         out_of_memory("json", document.len);
+    errno = 0;
     *ret_root = json_tokener_parse_ex(tok, document.p, (int)document.len);
     /* A number may go on as far as json-c knows: NUL tells it that the text is over. */
     if (json_tokener_get_error(tok) == json_tokener_continue)
         *ret_root = json_tokener_parse_ex(tok, "", 1);
     enum json_tokener_error error = json_tokener_get_error(tok);
+    /* Short of memory json-c reports any error, or none and null. */
+    if (errno == ENOMEM)
+        out_of_memory("json", document.len);
     json_tokener_free(tok);
     return error == json_tokener_success ? E_OK : E_JSON_SYNTAX;
 }

@@ -170,6 +170,11 @@ def median(samples, what=lambda s: s.rate):
     return statistics.median(what(s) for s in samples)
 
 
+def cost(sample):
+    """Processor microseconds of all processes an answer: what neighbours take does not count."""
+    return sum(sample.us.values())
+
+
 def paired(one, other):
     """The median of the rounds' own ratios: what a neighbour does to a round it does to both."""
     return statistics.median(a.rate / b.rate for a, b in zip(one, other))

@@ -8,13 +8,12 @@ import json
 import re
 import time
 import types
-import uuid
 
 import jwt
 import pytest
 
 from conftest import _write_down
-from lib_domain import unique
+from lib_domain import data, unique
 from lib_gates import assert_problem
 from lib_pool import pools
 from lib_rows import (METHODS, NOBODY, STRANGE, V1, Ledger, Place, World, as_query, cookies_of, document,
@@ -96,11 +95,13 @@ def test_the_document_is_the_instances(anon):
 
 
 @rows(lambda row: row.user or "metrics_bearer" in row.schemes)
-def test_no_token(world, faults, new_client, row):
+def test_no_token(world, faults, new_client, metrics, row):
     answer = world.send(row, new_client("nobody"))
     faults.refused("no token", answer, 401, "unauthenticated")
     scheme = "Bearer " if row.user else "Basic "
     faults.expect(answer.headers.get("www-authenticate", "").startswith(scheme), "no WWW-Authenticate")
+    if metrics(row):
+        faults.expect(world.send(row, headers=metrics(row)).status_code == 200, "refused with the right one")
     faults.none()
 
 
@@ -144,6 +145,15 @@ def test_bad_tokens(world, bad_tokens, faults, new_client, row):
 def test_wrong_role(world, faults, row):
     for role in set(DOCUMENT.roles) - set(row.roles):
         faults.refused(role, world.send(row, world.callers[role]), 403, "forbidden")
+    faults.none()
+
+
+@rows(lambda row: "enrollment_id" in row.path_names and row.method != "GET")
+def test_seen_but_not_to_be_changed(world, faults, row):
+    """An assistant sees a course's enrolments; what is seen and refused is no 404"""
+    own = world.path(row)
+    faults.expect(world.assistant.get(re.sub(r"(enrollments/[^/]*).*", r"\1", own)).status_code == 200, "not seen")
+    faults.refused("assistant", world.send(row, world.assistant), 403, "forbidden")
     faults.none()
 
 
@@ -504,15 +514,18 @@ def settings_of_classes():
     return [table[name] for name in LIMITED]
 
 
-def ask_pool(world, tight, row):
+def ask_pool(pool, row, path, headers=(), body=b""):
+    reply = pool.ask(row.method, path, headers, body)
+    _write_down(types.SimpleNamespace(url=f"https://localhost{path}", method=row.method,
+                                      headers=dict(headers), body=None), reply)
+    return reply
+
+
+def ask_limited(world, tight, row):
     """Past every gate of the caller, and refused by the first after the limits"""
     caller = world.caller(row)
     headers = {n: v for n, v in caller.headers.items() if n.lower() == "authorization"}
-    path = world.path(row)
-    reply = tight[row.pool].ask(row.method, f"{path}?{STRANGE}=1", headers)
-    _write_down(types.SimpleNamespace(url=f"https://localhost{path}?{STRANGE}=1", method=row.method,
-                                      headers=headers, body=None), reply)
-    return caller, reply
+    return caller, ask_pool(tight[row.pool], row, f"{world.path(row)}?{STRANGE}=1", headers)
 
 
 @pytest.mark.parametrize("name", LIMITED)
@@ -520,7 +533,7 @@ def test_limit_exceeded(world, tight, faults, name):
     passed = {}
     for row in (row for row in ROWS if row.rate_class == name):
         for _ in range(LIMIT + 1):
-            caller, reply = ask_pool(world, tight, row)
+            caller, reply = ask_limited(world, tight, row)
             who = caller.headers.get("authorization", "")
             if reply.status_code == 429:
                 break
@@ -533,4 +546,34 @@ def test_limit_exceeded(world, tight, faults, name):
         faults.expect(told.get("ratelimit-policy", "").startswith(f'"{name}";q={LIMIT};'),
                       f"{row.id}: {told.get('ratelimit-policy')}")
     faults.expect(set(passed.values()) == {LIMIT}, f"{sorted(passed.values())} passed instead of {LIMIT}")
+    faults.none()
+
+
+def test_enrolment_of_who_is_no_student_any_more(world):
+    person, course = world.people.make(), f"{V1}/courses/{world.own['course_id']}"
+    enrolled = data(world.admin.post(course + "/enrollments", json={"user_id": person.id}), 201)
+    path = f"{V1}/enrollments/{enrolled['id']}"
+    assert world.admin.delete(path).status_code == 204
+    data(world.admin.put(f"{V1}/org/users/{person.id}/role", json={"role": "parent"}))
+    assert_problem(world.admin.patch(path, json={"status": "active"}), 422, "not_a_student")
+    assert data(world.admin.get(path))["status"] == "withdrawn"
+
+
+def test_metrics_from_elsewhere(instance, faults, metrics):
+    row = next(row for row in ROWS if "metrics_bearer" in row.schemes)
+    with pools(instance) as make:
+        pool = make("elsewhere", name=row.pool, workers=1, METRICS_ALLOWED_IPS="192.0.2.0/24")
+        faults.refused("of another network", ask_pool(pool, row, row.path, metrics(row)), 403, "forbidden")
+        reply = pool.ask(row.method, row.path, metrics(row), address="192.0.2.7")
+    faults.expect(reply.status_code == 200, f"{reply.status_code} from where it is allowed")
+    faults.none()
+
+
+def test_registration_that_is_closed(instance, faults):
+    row = next(row for row in ROWS if row.id == "auth_register")
+    with pools(instance) as make:
+        pool = make("closed", name=row.pool, workers=1, REGISTRATION_ORG="")
+        reply = ask_pool(pool, row, row.path, body={"name": "N", "email": f"{unique()}@rows.lectern.example",
+                                                   "password": "correct-battery-staple-9"})
+    faults.refused("closed", reply, 403, "registration_closed")
     faults.none()

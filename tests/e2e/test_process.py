@@ -629,6 +629,17 @@ def test_a_killed_worker_leaves_no_request_in_flight(instance, make, api):
     assert total(values, "db_connections") == 2
 
 
+def test_a_reload_leaves_the_gauges_right(make, instance):
+    """The worker that leaves and the one that comes do not take from each other."""
+    pool = make(workers=3)
+    before = set(pool.worker_pids())
+    pool.tell(signal.SIGHUP)
+    pool.logged("reloaded")
+    wait_until(lambda: not before & set(pool.worker_pids()))
+    values = scrape(pool, instance)
+    assert total(values, "db_connections") == 3 and total(values, "http_requests_in_flight") == 1
+
+
 def test_label_values_are_closed_sets(anon, instance):
     """Whatever clients send, the number of series stays."""
     def series():

@@ -60,7 +60,7 @@ class Crowd:
             self._drop(peer)
 
 
-def _slow(run, first, then, ends_within, receive=None, pause=0.25):
+def _slow(run, count, first, then, receive=None):
     """Others while a crowd is slow; the crowd is gone within a time"""
     phases = Phases()
     with Pool(run.instance, edge_changes=SHORT) as pool:
@@ -70,15 +70,17 @@ def _slow(run, first, then, ends_within, receive=None, pause=0.25):
             phases.measure(1.2)
             sizes = Sizes(*_all_processes(pool))
             begun = time.monotonic()
-            crowd = Crowd(pool.target, run.of(200, 400), first(load), then, receive)
+            crowd = Crowd(pool.target, count, first(load), then, receive)
+            time.sleep(0.5)  # their coming is load of the usual kind
+            loud = time.monotonic()
             try:
-                while crowd.open and time.monotonic() < begun + ends_within + 3:
+                while crowd.open and time.monotonic() < begun + 8:
                     crowd.feed()
-                    time.sleep(pause)
+                    time.sleep(0.25)
                 took, left = time.monotonic() - begun, len(crowd.open)
             finally:
                 crowd.close()
-            phases.loud.append((begun, time.monotonic()))
+            phases.loud.append((loud, time.monotonic()))
             grown = sizes.growth()
         figures = load.reckon(failed_max=0)
         expect(pool.workers() == workers, "workers were replaced")
@@ -89,23 +91,23 @@ def _slow(run, first, then, ends_within, receive=None, pause=0.25):
 def slow_headers(run):
     """Hundreds of clients send their header byte by byte: nginx ends each within its header
     timeout; p99 of others at most twice the quiet one, no process grows by more than 16 MB"""
-    return _slow(run, lambda load: b"GET /api/v1/health/live HTTP/1.1\r\nhost: x\r\nx-slow: ", b"a", 4)
+    return _slow(run, run.of(200, 600), lambda load: b"GET / HTTP/1.1\r\nhost: x\r\nx-slow: ", b"a")
 
 
 def slow_bodies(run):
     """Hundreds of clients announce a body and send nothing of it: no worker is held, nginx ends
     each within its body timeout; others and memory as above"""
-    return _slow(run, lambda load: (f"POST {load.course.path} HTTP/1.1\r\nhost: x\r\n"
+    return _slow(run, run.of(200, 600), lambda load: (f"POST {load.course.path} HTTP/1.1\r\nhost: x\r\n"
                                     f"authorization: Bearer {load.course.token}\r\n"
                                     "content-type: application/json\r\ncontent-length: 90000\r\n\r\n{"
-                                    ).encode(), b"", 4)
+                                    ).encode(), b"")
 
 
 def slow_readers(run):
-    """Hundreds of clients ask for megabytes and do not read: no worker is held, nginx ends each within
+    """Dozens of clients ask for megabytes and do not read: no worker is held, nginx ends each within
     its send timeout; others and memory as above"""
     ask = b"GET /api/v1/openapi.json HTTP/1.1\r\nhost: x\r\n\r\n" * 30
-    return _slow(run, lambda load: ask, b"", 5, receive=2048)
+    return _slow(run, run.of(30, 100), lambda load: ask, b"", receive=2048)
 
 
 def _raw(target, data, end=False):
@@ -163,9 +165,7 @@ def bodies(run):
             ("an address of 20 KB", post("", path="/api/v1/courses?" + "a" * 20000), {414}),
         ]
         for name, data, statuses in table:
-            t0=time.monotonic()
             status = _raw(pool.target, data, end="without an end" in name)
-            print(name, status, round(time.monotonic()-t0,2))
             expect(status in statuses, f"{name}: {status} instead of {sorted(statuses)}")
         titles = sorted(course.titles())
         expect(titles == ["kept 1", "kept 2", "kept 3"], f"written: {titles}")
@@ -228,4 +228,28 @@ def json_bombs(run):
     return f"{sent} bombs, {grown}, {phases.compare(load)}, {figures}"
 
 
-CASES = [slow_headers, slow_bodies, slow_readers, bodies, json_bombs]
+def refused_bodies(run):
+    """Bodies of a megabyte that are refused unread (401, 413): each is answered at once and holds no
+    worker; others and memory as above"""
+    phases, mega, longest = Phases(), 1 << 20, 0
+    with Pool(run.instance) as pool:
+        with Load(pool.target, run.token("teacher"), writers=1, readers=2) as load:
+            time.sleep(0.5)
+            phases.measure(1.2)
+            sizes, begun = Sizes(*_all_processes(pool)), time.monotonic()
+            for number in range(run.of(30, 600)):
+                known = number % 2 == 0
+                http = Http(pool.target, load.course.token if known else None)
+                sent = time.monotonic()
+                answer = http.request("POST", load.course.path, raw=b" " * (mega + known))
+                longest = max(longest, time.monotonic() - sent)
+                expect(answer.status == (413 if known else 401), f"{answer.status}")
+                http.close()
+            phases.loud.append((begun, time.monotonic()))
+            grown = sizes.growth()
+        figures = load.reckon(failed_max=0)
+    expect(longest < 1, f"an answer took {longest:.1f} s")
+    return f"longest {longest * 1000:.0f} ms, {phases.compare(load)}, {grown}, {figures}"
+
+
+CASES = [slow_headers, slow_bodies, slow_readers, bodies, refused_bodies, json_bombs]

@@ -1,5 +1,6 @@
-/* Preloaded into a pool under test: moves its wall clock, and makes every Nth allocation of its
- * workers fail. Both are told by a file that the test maps too, and may change at any time. */
+/* Preloaded into a pool under test: moves its wall clock, and makes every Nth allocation fail in
+ * the workers that are there when it is told to. Both are told by a file that the test maps too,
+ * and may change at any time. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
@@ -24,8 +25,8 @@ void *__libc_realloc(void *, size_t);
 
 static const volatile struct control none;
 static const volatile struct control *control = &none;
-static pid_t first; /* the master: its allocations do not fail */
-static uint64_t count, generation;
+static pid_t self, first; /* the master is the first: its allocations do not fail */
+static uint64_t count, generation, born;
 
 __attribute__((constructor)) static void
 shim_start(void)
@@ -33,7 +34,7 @@ shim_start(void)
     const char *path = getenv("FAULTS_CONTROL");
     int fd = path == NULL ? -1 : open(path, O_RDONLY | O_CLOEXEC);
 
-    first = getpid();
+    self = first = getpid();
     if (fd < 0)
         return;
     void *mapped = mmap(NULL, sizeof *control, PROT_READ, MAP_SHARED, fd, 0);
@@ -46,12 +47,16 @@ shim_start(void)
 static bool
 refused(void)
 {
-    uint64_t every = control->every;
+    uint64_t every = control->every, now = control->generation;
 
-    if (every == 0 || getpid() == first)
+    if (getpid() != self) {
+        self = getpid();
+        born = now;
+    }
+    if (every == 0 || self == first || born == now)
         return false;
-    if (generation != control->generation) {
-        generation = control->generation;
+    if (generation != now) {
+        generation = now;
         count = 0;
     }
     if (++count % every != 0)
