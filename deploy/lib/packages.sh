@@ -7,7 +7,7 @@ PACKAGES_BUILD=(gcc:gcc libc6-dev make:make autoconf:autoconf automake:automake 
     pkg-config:pkg-config libfcgi-dev libpq-dev libjson-c-dev libjwt-dev libssl-dev libargon2-dev
     libunistring-dev libcsv-dev libsystemd-dev)
 PACKAGES_TEST=(libcunit1-dev postgresql-15-pgtap libtap-parser-sourcehandler-pgtap-perl
-    python3-pytest python3-requests python3-psycopg2 python3-jsonschema jq:jq
+    python3-pytest python3-requests python3-psycopg2 python3-jsonschema python3-jwt python3-cryptography jq:jq
     chromium:chromium chromium-driver python3-selenium fonts-dejavu-core shellcheck:shellcheck spawn-fcgi systemd
     xz-utils git:git clang-format:clang-format)
 

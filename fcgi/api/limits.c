@@ -47,12 +47,13 @@ struct rate_key {
 static void
 rate_address(const struct req *r, uint8_t ret_who[16])
 {
+    struct in6_addr six;
+
     memset(ret_who, 0, 16);
     if (inet_pton(AF_INET, r->http->address.p, ret_who + 12) == 1)
         memset(ret_who + 10, 0xff, 2);
-    else if (inet_pton(AF_INET6, r->http->address.p, ret_who) == 1 &&
-             !IN6_IS_ADDR_V4MAPPED((const struct in6_addr *)(const void *)ret_who))
-        memset(ret_who + 8, 0, 8);
+    else if (inet_pton(AF_INET6, r->http->address.p, &six) == 1)
+        memcpy(ret_who, &six, IN6_IS_ADDR_V4MAPPED(&six) ? 16 : 8);
 }
 
 /* Count one request; the verdict is what the answer tells unless `quiet` and it passed. */

@@ -106,9 +106,8 @@ observe_statement(void *ctx, const struct pg_stmt *stmt, int64_t us, err e)
 
     metric_statement(a, stmt, us, e != E_OK);
     if (us >= setting_int(S_SLOW_QUERY_MS) * 1000)
-        log_event(
-            LOG_L_WARN, "slow statement", LOG_Z("statement", stmt->name), LOG_INT("us", us),
-            LOG_TEXT("request_id", observed_request(a)));
+        log_event(LOG_L_WARN, "slow statement", LOG_Z("statement", stmt->name), LOG_INT("us", us),
+                  LOG_TEXT("request_id", observed_request(a)));
 }
 
 static void

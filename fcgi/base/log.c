@@ -1,6 +1,7 @@
 #include "base/log.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -15,6 +16,7 @@
 #define VALUE_MAX_BYTES 1024
 /* `,"truncated":true}` and the newline always fit behind the fields. */
 #define TAIL_BYTES 24
+#define PATIENCE_MS 100
 
 static const char *const level_names[] = {"debug", "info", "warn", "error"};
 
@@ -39,6 +41,9 @@ static struct {
     char service[64];
     char redacted[2048]; /* comma-separated, besides the words above */
 } config = {LOG_L_INFO, "lectern", ""};
+
+static bool stuck;   /* the last line could not be written */
+static int64_t lost; /* lines since the last one that was */
 
 static void
 copy_bounded(char *to, size_t size, struct text from)
@@ -188,6 +193,20 @@ write_head(struct buf *b, enum log_level level, const char *message)
     json_kv_int(b, "pid", getpid());
     json_key(b, "message");
     write_text(b, text_of(message));
+    if (lost > 0)
+        json_kv_int(b, "lines_lost", lost);
+}
+
+/* A reader that has stopped must not stop the service: it is waited for once, a little, and then
+ * not again until it reads. */
+static bool
+reader_takes(void)
+{
+    struct pollfd reader = {.fd = STDERR_FILENO, .events = POLLOUT};
+
+    stuck = poll(&reader, 1, stuck ? 0 : PATIENCE_MS) == 0;
+    lost += stuck;
+    return !stuck;
 }
 
 void
@@ -201,7 +220,7 @@ log_write(enum log_level level, const char *message, const struct log_field *fie
     bool whole;
     ssize_t written;
 
-    if (!log_enabled(level))
+    if (!log_enabled(level) || !reader_takes())
         return;
     write_head(&b, level, message);
     whole = write_fields(&b, fields);
@@ -213,5 +232,6 @@ log_write(enum log_level level, const char *message, const struct log_field *fie
     do {
         written = write(STDERR_FILENO, line, b.len);
     } while (written < 0 && errno == EINTR);
+    lost = 0;
     errno = saved_errno;
 }

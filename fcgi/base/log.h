@@ -33,7 +33,9 @@ struct log_field {
 /* `message` is a constant sentence. The line has time, level, service, pid, message, then the
  * fields. A field whose name is in the redaction list is written as "[redacted]". A NULL text or
  * UUID is left out, and so is a field for which the line (4 KiB) has no room: then `truncated` is
- * true. Texts are cut at 1 KiB. `fields` may be NULL; log_event needs at least one field. */
+ * true. When whoever reads standard error has stopped reading, lines are lost after a short wait,
+ * and `lines_lost` of the next one says how many. Texts are cut at 1 KiB. `fields` may be NULL;
+ * log_event needs at least one field. */
 void log_write(enum log_level level, const char *message, const struct log_field *fields);
 #define log_event(level, message, ...) \
     log_write((level), (message), (const struct log_field[]){__VA_ARGS__, LOG_END})

@@ -126,8 +126,8 @@ list_keyset(struct assembly *s)
 
 /* Of a limit that is a parameter the planner assumes a tenth of all rows, so that every plan made
  * for the values at hand looks better than the one kept, and each execution is planned anew, which
- * takes longer than the execution. A constant around which the parameter goes makes the kept plan as
- * good. Not with filters: their values decide which index serves. */
+ * takes longer than the execution. A constant around which the parameter goes makes the kept plan
+ * as good. Not with filters: their values decide which index serves. */
 static bool
 list_bounded(const struct assembly *s, bool counting)
 {

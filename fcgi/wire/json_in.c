@@ -4,6 +4,7 @@
 /* Both sides have an enumeration of this tag; in this file json-c's goes by another name. */
 #define json_type json_c_type
 #include <json-c/json.h>
+#include <json-c/printbuf.h>
 #undef json_type
 
 #include <errno.h>
@@ -30,8 +31,10 @@ parse_scanned(struct text document, json_object **ret_root)
     /* json-c counts the scalar inside the innermost container as one level more. */
     json_tokener *tok = json_tokener_new_ex((int)json_limits_default.depth + 1);
 
-    if (tok == NULL)
+    /* It does not look whether its buffer could grow, and would cut a string off. */
+    if (tok == NULL || printbuf_memset(tok->pb, 0, 0, (int)document.len + 1) < 0)
         out_of_memory("json", document.len);
+    printbuf_reset(tok->pb);
     errno = 0;
     *ret_root = json_tokener_parse_ex(tok, document.p, (int)document.len);
     /* A number may go on as far as json-c knows: NUL tells it that the text is over. */

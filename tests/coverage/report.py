@@ -1,7 +1,7 @@
 #!/usr/bin/python3 -B
-"""Lines and branches of fcgi/ that were reached, by folder, from the gcov data below a build directory.
+"""Lines and branches of fcgi/ that were reached, by folder, from the gcov data below directories.
 
-  report.py BUILD TREE [--uncovered FOLDER]
+  report.py TREE [--uncovered FOLDER] DIR...
 
 Ends with 1 when a figure of tests/coverage/ratchet is not reached, or a figure there has been lowered.
 """
@@ -35,19 +35,18 @@ def share(counts):
     return sum(1 for count in counts.values() if count > 0), len(counts)
 
 
-def read(build, tree):
-    """{path below fcgi/: Source}"""
-    found = collections.defaultdict(Source)
-    notes = sorted(str(path) for path in (build / "fcgi").rglob("*.gcno"))
-    for note in notes:
-        out = subprocess.run(["gcov", "--json-format", "--stdout", "--branch-probabilities", note], cwd=build,
-                             capture_output=True, text=True, timeout=120, check=True).stdout
-        for part in filter(None, out.splitlines()):
+def read(build, tree, found):
+    """Add to {path below fcgi/: Source}"""
+    for note in sorted(str(path) for path in (build / "fcgi").rglob("*.gcno")):
+        done = subprocess.run(["gcov", "--json-format", "--stdout", "--branch-probabilities", note], cwd=build,
+                              capture_output=True, text=True, timeout=120, check=True)
+        if "stamp mismatch" in done.stderr:
+            print(f"{note}: built again since it was run: its counts are lost")
+        for part in filter(None, done.stdout.splitlines()):
             for file in json.loads(part)["files"]:
                 path = (build / file["file"]).resolve()
                 if path.is_relative_to(tree / "fcgi"):
                     found[str(path.relative_to(tree / "fcgi"))].add(file["lines"])
-    return found
 
 
 def percent(pair):
@@ -91,10 +90,13 @@ def uncovered(found, folder):
 
 
 def main():
-    build, tree = (pathlib.Path(argument).resolve() for argument in sys.argv[1:3])
-    found = read(build, tree)
-    if sys.argv[3:4] == ["--uncovered"]:
-        uncovered(found, sys.argv[4])
+    tree, rest = pathlib.Path(sys.argv[1]).resolve(), sys.argv[2:]
+    folder = rest[1] if rest[0] == "--uncovered" else None
+    found = collections.defaultdict(Source)
+    for directory in rest[2 if folder else 0:]:
+        read(pathlib.Path(directory).resolve(), tree, found)
+    if folder:
+        uncovered(found, folder)
         return 0
     now, faults = figures(found), []
     ratchet = ratchet_of((tree / "tests/coverage/ratchet").read_text())

@@ -82,8 +82,8 @@ def _write_down(request, answer):
     parts = urllib.parse.urlsplit(request.url)
     line = json.dumps({
         "method": request.method, "path": parts.path, "query": parts.query,
-        "request_headers": {k.lower(): v for k, v in request.headers.items()
-                            if k.lower() not in ("authorization", "cookie")},
+        "request_headers": {_text(k).lower(): _text(v) for k, v in request.headers.items()
+                            if _text(k).lower() not in ("authorization", "cookie")},
         "request_body": _text(request.body), "status": answer.status_code,
         "headers": {k.lower(): v for k, v in answer.headers.items()},
         "body": _text(answer.content),

@@ -3,6 +3,7 @@ import contextlib
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import socket
@@ -12,6 +13,8 @@ import tempfile
 import time
 
 BEGIN, END, PARAMS, STDIN, STDOUT, STDERR = 1, 3, 4, 5, 6, 7
+# What a sanitizer says on standard error, and the end of it.
+REPORT = re.compile(r"^.*(?:runtime error:|ERROR: \w+Sanitizer)(?:.*\n){1,20}", re.M)
 # Where tests/sanitized/run wants to find the reports of programs built with sanitizers.
 SANITIZERS = {name: os.environ[name] for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS") if name in os.environ}
 
@@ -191,6 +194,8 @@ class Pool:
         if self.process.poll() is None:
             os.killpg(self.pid, signal.SIGKILL)
             self.process.wait()
+        report = REPORT.search(self.log.read_text(errors="replace"))
+        assert not report, report.group()
         return self.process.returncode
 
 

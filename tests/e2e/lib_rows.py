@@ -71,6 +71,11 @@ class Row:
     def __repr__(self):
         return self.id
 
+    def statuses_of(self, media):
+        """The statuses that come with this media type"""
+        return {int(status) for status, answer in self.operation["responses"].items()
+                if media in self.document.resolve(answer).get("content", {})}
+
     @property
     def user(self):
         return "bearer" in self.schemes
@@ -279,6 +284,8 @@ PREFERRED = {
     "enrollment_create.user_id": "spare_id",
     "org_user_role.user_id": "spare_id",
     "org_user_role.role": "student",
+    "auth_register.password": PASSWORD,
+    "auth_refresh.refresh_token": "refresh_token",
 }
 
 class World:
@@ -301,7 +308,7 @@ class World:
         student, spare, assistant = (self.people.make(r) for r in ("student", "student", "teacher"))
         self.assistant = assistant
         made = {"colleague_id": self.colleague.id, "owner_id": self.colleague.id, "spare_id": spare.id,
-                "user_id": assistant.id}
+                "user_id": assistant.id, "refresh_token": student.refresh_token}
         made.update(self._course(self.admin, student.id, self.people.register()))
         data(self.admin.post(f"{V1}/courses/{made['course_id']}/staff",
                              json={"user_id": assistant.id, "role": "assistant"}), 201)
@@ -341,7 +348,7 @@ class World:
             assert wanted in things, f"{row.id}: no example of {wanted}; World.things() is to make one"
             return things[wanted]
         if f"{row.id}.{name}" in PREFERRED:
-            return wanted
+            return things.get(wanted, wanted)
         return valid(schema)
 
     def path(self, row, things=None, **other):

@@ -515,9 +515,11 @@ def settings_of_classes():
 
 
 def ask_pool(pool, row, path, headers=(), body=b""):
+    headers = {**dict(headers), "x-request-id": unique("pool")}
     reply = pool.ask(row.method, path, headers, body)
+    reply.headers["x-request-id"] = headers["x-request-id"]  # as nginx does
     _write_down(types.SimpleNamespace(url=f"https://localhost{path}", method=row.method,
-                                      headers=dict(headers), body=None), reply)
+                                      headers=headers, body=None), reply)
     return reply
 
 
@@ -531,7 +533,7 @@ def ask_limited(world, tight, row):
 @pytest.mark.parametrize("name", LIMITED)
 def test_limit_exceeded(world, tight, faults, name):
     passed = {}
-    for row in (row for row in ROWS if row.rate_class == name):
+    for row in (r for r in ROWS if r.rate_class == name):
         for _ in range(LIMIT + 1):
             caller, reply = ask_limited(world, tight, row)
             who = caller.headers.get("authorization", "")
@@ -548,6 +550,40 @@ def test_limit_exceeded(world, tight, faults, name):
     faults.expect(set(passed.values()) == {LIMIT}, f"{sorted(passed.values())} passed instead of {LIMIT}")
     faults.none()
 
+
+# --- without the database ------------------------------------------------------------------------
+
+ASKS_NOTHING = {"health_live", "metrics", "openapi", "jwks"}  # of the database
+
+
+@pytest.fixture(scope="module")
+def cut_off(instance):
+    """Workers whose database is a port on which nobody listens: {pool: Pool}"""
+    many = {name: "1000000" for name in (*settings_of_classes(), "GLOBAL_RATE_LIMIT", "GLOBAL_MUTATION_RATE_LIMIT")}
+    with pools(instance) as make:
+        yield {name: make("cut off", name=name, workers=1, **many,
+                          DATABASE_URL="postgresql://lectern_app:hunter2@127.0.0.1:1/lectern")
+               for name in sorted({row.pool for row in ROWS})}
+
+
+@rows(lambda row: True)
+def test_without_the_database(world, cut_off, faults, metrics, row):
+    headers = {n: v for n, v in world.caller(row).headers.items() if n.lower() == "authorization"}
+    headers |= metrics(row) | ({"content-type": row.media} if row.media else {})
+    body = world.body(row)
+    reply = ask_pool(cut_off[row.pool], row, world.path(row), headers, b"" if body is NOBODY else body)
+    own = 503 in row.statuses_of("application/json")
+    if row.id in ASKS_NOTHING:
+        faults.expect(reply.status_code == 200, f"{reply.status_code} {reply.text[:200]}")
+    elif own:
+        faults.expect((reply.status_code, reply.json()["data"]["status"]) == (503, "down"), reply.text[:200])
+    else:
+        faults.refused("away", reply, 503, "service_unavailable")
+    faults.expect(reply.status_code == 200 or int(reply.headers.get("retry-after", 0)) >= 1, "no Retry-After")
+    faults.none()
+
+
+# --- what only some rows refuse ------------------------------------------------------------------
 
 def test_enrolment_of_who_is_no_student_any_more(world):
     person, course = world.people.make(), f"{V1}/courses/{world.own['course_id']}"

@@ -5,7 +5,7 @@ import socket
 import time
 import urllib.parse
 
-from instance import Http, Pool, children, expect, until
+from instance import Http, Pool, children, expect
 from ledger import Course, Load
 from others import Phases, Sizes
 

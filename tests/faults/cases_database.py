@@ -10,7 +10,7 @@ import time
 
 import psycopg2
 
-from instance import Failure, Http, Pool, alive, expect, give, until
+from instance import Http, Missing, Pool, alive, expect, give, until
 from ledger import Course, Load
 from postgres_proxy import Proxy
 
@@ -160,13 +160,14 @@ class SmallDisk:
     """A file system of a few megabytes that can be filled up and emptied"""
 
     def __init__(self, megabytes):
-        expect(os.geteuid() == 0, "only root can mount a small file system")
+        if os.geteuid() != 0:
+            raise Missing("only root can mount a small file system")
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="lectern-faults-disk.", dir="/tmp"))
         mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={megabytes}m,mode=0755",
                                   "lectern-faults", str(self.dir)], capture_output=True, check=False)
         if mounted.returncode != 0:
             self.dir.rmdir()
-            raise Failure("no file system can be mounted here")
+            raise Missing("no file system can be mounted here")
         give(self.dir)
         self.ballast = self.dir / "ballast"
 

@@ -74,15 +74,15 @@ def course_titles(run, course):
 
 
 def allocation(run):
-    """Every Nth allocation of a worker fails, for growing N: each answer is right, or 502 or 503 or
-    500; workers that ended are replaced, and every write is there once"""
+    """Every Nth allocation of a worker fails, for growing N: each answer is right or a 502 or 503;
+    workers that ended are replaced, and every write is there once"""
     counts, ended, sent = {}, 0, {}
-    steps = run.of([*range(1, 24, 2), *range(24, 400, 17)], [*range(1, 400)])
-    with shimmed_pool(run, workers=12) as (pool, control):
+    steps = run.of([1, 2, 3, 5, 8, *range(12, 64, 6), *range(64, 300, 29)], [*range(1, 400)])
+    with shimmed_pool(run, workers=24) as (pool, control):
         token = run.token("teacher")
         course = Course(pool.target, token)
         http = Http(pool.target, token)
-        for _ in range(60):  # so that most workers have their statements prepared
+        for _ in range(120):  # so that most workers have their statements prepared
             _status(http.request("GET", course.path), 200, "a read")
         seen = set(pool.workers())
         for _ in range(run.of(1, 3)):
@@ -98,7 +98,7 @@ def allocation(run):
                     answer = http.request(method, path, body, key if body and body["title"] else None)
                     counts[answer.status] = counts.get(answer.status, 0) + 1
                     right = 422 if body and not body["title"] else 201 if body else 200
-                    expect(answer.status in (right, 500, 502, 503),
+                    expect(answer.status in (right, 502, 503),
                            f"{method} {path}, every {every}: {answer.status} {answer.body[:300]!r}")
                     if answer.status == 201:
                         expect(answer.json()["data"]["title"] == title, "a wrong answer")
@@ -106,7 +106,7 @@ def allocation(run):
                 now = set(pool.workers())
                 ended += len(now - seen)
                 seen |= now
-        until(lambda: len(pool.workers()) == 12, 10, "workers are replaced")
+        until(lambda: len(pool.workers()) == 24, 15, "workers are replaced")
         for title, key in sent.items():
             until(lambda: http.request("POST", course.path, {"title": title, "body": "b"},
                                        key).status == 201, 10, "a write is acknowledged", 0.05)
@@ -132,27 +132,31 @@ def _pace(run, pool, load, connections, rate, seconds):
 
 
 def overload(run):
-    """Three times as many requests as can be served: good answers at least 80 % of the most, what is
-    refused is refused within 100 ms, and within 5 s after it all is as before"""
-    seconds = run.of(4, 30)
+    """Three times as many requests as can be served: good answers at least 80 % of the most, 95 of
+    100 refusals within 100 ms, and a second after it all is as before"""
+    seconds = run.of(3, 30)
     with Pool(run.instance) as pool:
-        with Load(pool.target, run.token("teacher"), writers=2, readers=4) as load:
+        with Load(pool.target, run.token("teacher"), writers=3, readers=7) as load:
             time.sleep(1)
-            peak, _ = _pace(run, pool, load, 32, 0, seconds)
+            before = max(_pace(run, pool, load, many, 0, seconds)[0] for many in (32, 128))
             begun = time.monotonic()
-            goodput, told = _pace(run, pool, load, 900, round(3 * peak), seconds)
+            goodput, told = _pace(run, pool, load, 600, round(3 * before), seconds)
             ended = time.monotonic()
-            time.sleep(2.5)
+            time.sleep(2)
+            after, _ = _pace(run, pool, load, 128, 0, seconds)
         figures = load.reckon({502, 503, 429})
         refused = sorted(s.seconds * 1000 for s in load.failed() if begun < s.at < ended)
-        late = [s for s in load.seen if s.at > ended + 1 and (s.status >= 400 or s.seconds > 0.5)]
+        late = [s for s in load.seen if ended + 1 < s.at < ended + 2 and
+                (s.status >= 400 or s.seconds > 0.5)]
         expect(not late, f"{len(late)} requests refused or slow a second after the overload")
+        peak = min(before, after)  # the machine does other things too
         expect(goodput >= 0.8 * peak, f"{goodput:.0f} good answers a second of {peak:.0f}")
-        slow = refused[int((len(refused) - 1) * 0.99)] if refused else 0
-        expect(slow <= 100, f"p99 of refusals is {slow:.0f} ms")
+        slow = refused[int((len(refused) - 1) * 0.95)] if refused else 0
+        expect(slow <= 100, f"p95 of refusals is {slow:.0f} ms")
     share = told["other"] / max(told["answers"], 1)
-    return (f"peak {peak:.0f}/s, {goodput:.0f}/s good at three times that ({goodput / peak:.0%}), "
-            f"{share:.0%} of answers refused, p99 of {len(refused)} refusals {slow:.0f} ms; {figures}")
+    return (f"peak {before:.0f}/s before and {after:.0f}/s after, {goodput:.0f}/s good at three times "
+            f"that, {share:.0%} of answers refused, p95 of {len(refused)} refusals seen by others "
+            f"{slow:.0f} ms; {figures}")
 
 
 CASES = [clock_moved, allocation, overload]

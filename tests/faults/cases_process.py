@@ -134,4 +134,4 @@ def _drain(fd):
         pass
 
 
-CASES = [worker_kill, reload, bad_reload, master_restart, socket_activation, log_full]
+CASES = [worker_kill, reload, bad_reload, master_restart, socket_activation, log_full, log_stuck]

@@ -24,6 +24,10 @@ class Failure(Exception):
     """A case whose stated outcome did not come true"""
 
 
+class Missing(Exception):
+    """A case that cannot run here, and why"""
+
+
 def expect(true, text):
     if not true:
         raise Failure(text)

@@ -9,6 +9,7 @@ import collections
 import multiprocessing
 import os
 import random
+import signal
 import threading
 import time
 import uuid
@@ -181,6 +182,7 @@ class Stop:
 
 
 def load_process(course, counts, event, pipe, settle, timeout):
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     shared, stop = Shared(course, timeout), Stop(event, settle)
     threads = []
     for work, count in ((writer, counts[0]), (reader, counts[1])):
@@ -215,6 +217,10 @@ class Load:
 
     def __exit__(self, kind, *ignored):
         self.event.set()
+        if kind is not None:  # what happened tells more than figures of half a run
+            self.process.kill()
+            self.process.join()
+            return
         if not self.pipe.poll(self.settle + 30):
             self.process.kill()
             self.process.join()

@@ -1,5 +1,6 @@
 #include "unit.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,6 +9,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/settings.h"
+#include "base/timestamp.h"
 #include "base/uuid.h"
 
 static char line[16384];
@@ -195,6 +197,33 @@ test_length_edges(void)
     }
 }
 
+/* Nobody reads and the pipe is full: lines are lost, nothing waits for ever. */
+static void
+test_stuck_reader(void)
+{
+    int64_t started = clock_ms();
+
+    begin();
+    fcntl(channel[1], F_SETFL, O_NONBLOCK);
+    memset(line, ' ', sizeof line);
+    while (write(channel[1], line, sizeof line) > 0)
+        ;
+    fcntl(channel[1], F_SETFL, 0);
+    for (int i = 0; i < 50; i++)
+        log_event(LOG_L_ERROR, "lost", LOG_INT("i", i));
+    CU_ASSERT_TRUE(clock_ms() - started < 2000);
+    fcntl(channel[0], F_SETFL, O_NONBLOCK);
+    while (read(channel[0], line, sizeof line) > 0)
+        CU_ASSERT_FALSE(has("lost"));
+    log_event(LOG_L_ERROR, "read again", LOG_INT("i", 1));
+    CU_ASSERT_TRUE(is_one_json_line(end()));
+    CU_ASSERT_TRUE(has("\"message\":\"read again\",\"lines_lost\":50,"));
+    begin();
+    log_event(LOG_L_ERROR, "and again", LOG_INT("i", 1));
+    CU_ASSERT_TRUE(is_one_json_line(end()));
+    CU_ASSERT_FALSE(has("lines_lost"));
+}
+
 static void
 test_configured(void)
 {
@@ -225,6 +254,7 @@ main(void)
         {"redaction", test_redaction},
         {"length of a line", test_length},
         {"length of a line: edges", test_length_edges},
+        {"stuck reader", test_stuck_reader},
         {"configured", test_configured},
         {NULL, NULL},
     };

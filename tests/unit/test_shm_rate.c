@@ -98,7 +98,7 @@ children_start(unsigned n, struct shm *s, void (*work)(struct shm *, unsigned),
         ret_child[i] = fork();
         if (ret_child[i] == 0) {
             work(s, i);
-            _exit(0);
+            unit_child_exit(0);
         }
     }
 }
@@ -445,7 +445,7 @@ test_exact_killed(void)
         child[victim] = fork();
         if (child[victim] == 0) {
             work_killable(s, victim);
-            _exit(0);
+            unit_child_exit(0);
         }
     }
     usleep(300000);

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -238,6 +239,49 @@ test_open_refuses_foreign(void)
     directory_remove();
 }
 
+/* What cannot be made leaves nothing behind, and says why. */
+static void
+test_open_fails(void)
+{
+    struct rlimit before, few;
+    char path[600];
+    int fd;
+
+    directory_make();
+    snprintf(path, sizeof(path), "%s.new", path_made());
+    unlink(found);
+    CU_ASSERT_EQUAL(mkdir(path, 0700), 0);
+    errno = 0;
+    CU_ASSERT_PTR_NULL(shm_open_tables(directory, &small));
+    CU_ASSERT_EQUAL(errno, EISDIR);
+    rmdir(path);
+    /* The disk is full: a limit of the process stands for it. */
+    CU_ASSERT_EQUAL_FATAL(getrlimit(RLIMIT_FSIZE, &before), 0);
+    few = (struct rlimit){1000, before.rlim_max};
+    CU_ASSERT_EQUAL(setrlimit(RLIMIT_FSIZE, &few), 0);
+    signal(SIGXFSZ, SIG_IGN);
+    errno = 0;
+    CU_ASSERT_PTR_NULL(shm_open_tables(directory, &small));
+    CU_ASSERT_EQUAL(errno, EFBIG);
+    CU_ASSERT_EQUAL(setrlimit(RLIMIT_FSIZE, &before), 0);
+    CU_ASSERT_EQUAL(directory_each(NULL), 0);
+    /* No descriptor is left: for the directory, then for the file in it. */
+    CU_ASSERT_EQUAL_FATAL(getrlimit(RLIMIT_NOFILE, &before), 0);
+    fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    CU_ASSERT_FATAL(fd >= 0);
+    close(fd);
+    for (rlim_t more = 0; more < 2; more++) {
+        few = (struct rlimit){(rlim_t)fd + more, before.rlim_max};
+        CU_ASSERT_EQUAL(setrlimit(RLIMIT_NOFILE, &few), 0);
+        errno = 0;
+        CU_ASSERT_PTR_NULL(shm_open_tables(directory, &small));
+        CU_ASSERT_EQUAL(errno, EMFILE);
+        CU_ASSERT_EQUAL(setrlimit(RLIMIT_NOFILE, &before), 0);
+    }
+    opens_fresh();
+    directory_remove();
+}
+
 /* Many masters at once must end with one file: each adds one to the counter it found. */
 static void
 test_open_race(void)
@@ -257,7 +301,7 @@ test_open_race(void)
                 s = shm_open_tables(directory, &l);
                 if (s != NULL)
                     shm_count(s, 5, 1);
-                _exit(s == NULL);
+                unit_child_exit(s == NULL);
             }
         }
         for (int i = 0; i < MASTERS; i++) {
@@ -325,7 +369,7 @@ test_counters(void)
                 shm_count(s, 98, 1);
                 shm_count_down(s, 98, 1);
             }
-            _exit(0);
+            unit_child_exit(0);
         }
     }
     for (int i = 0; i < PROCESSES; i++)
@@ -433,7 +477,7 @@ test_revoked_contended(void)
                 session_number(i, session); /* the same ones, from all */
                 shm_revoke(s, session, 6000 + p, 1000);
             }
-            _exit(0);
+            unit_child_exit(0);
         }
     }
     for (int p = 0; p < PROCESSES; p++)
@@ -456,6 +500,7 @@ main(void)
         {"open: bad layouts and directories", test_open_bad_layout},
         {"open: broken and left files are replaced", test_open_replaces_broken},
         {"open: files of others are refused", test_open_refuses_foreign},
+        {"open: what cannot be made", test_open_fails},
         {"open: many masters at once", test_open_race},
         {"open: makers killed at any moment", test_open_killed},
         {"counters: exact over processes", test_counters},

@@ -2,6 +2,10 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
+
+/* There in a build for coverage only. */
+extern void __gcov_dump(void) __attribute__((weak));
 
 int
 unit_main(const char *suite, const struct unit_case *cases)
@@ -25,4 +29,12 @@ unit_main(const char *suite, const struct unit_case *cases)
     unsigned asserted = CU_get_number_of_asserts();
     CU_cleanup_registry();
     return failed == 0 && asserted > 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+void
+unit_child_exit(int status)
+{
+    if (__gcov_dump != NULL)
+        __gcov_dump();
+    _exit(status);
 }

@@ -1,5 +1,5 @@
 check_PROGRAMS += tests/unit/test_wire_json tests/unit/test_wire_query \
-	tests/unit/test_wire_params tests/unit/test_wire_fcgi
+	tests/unit/test_wire_params tests/unit/test_wire_fcgi tests/unit/test_wire_csv
 wire_test_libs = fcgi/libwire.a fcgi/libbase.a $(FCGI_LIBS) $(JSONC_LIBS) $(CRYPTO_LIBS) $(UNISTRING_LIBS) -lm
 tests_unit_test_wire_json_SOURCES = tests/unit/test_wire_json.c tests/unit/unit.c tests/unit/unit.h
 tests_unit_test_wire_json_LDADD = $(wire_test_libs) $(CUNIT_LIBS)
@@ -7,6 +7,8 @@ tests_unit_test_wire_query_SOURCES = tests/unit/test_wire_query.c tests/unit/uni
 tests_unit_test_wire_query_LDADD = $(wire_test_libs) $(CUNIT_LIBS)
 tests_unit_test_wire_params_SOURCES = tests/unit/test_wire_params.c tests/unit/unit.c tests/unit/unit.h
 tests_unit_test_wire_params_LDADD = $(wire_test_libs) $(CUNIT_LIBS)
+tests_unit_test_wire_csv_SOURCES = tests/unit/test_wire_csv.c tests/unit/unit.c tests/unit/unit.h
+tests_unit_test_wire_csv_LDADD = $(wire_test_libs) $(CSV_LIBS) $(CUNIT_LIBS)
 tests_unit_test_wire_fcgi_SOURCES = tests/unit/test_wire_fcgi.c tests/unit/unit.c tests/unit/unit.h
 tests_unit_test_wire_fcgi_LDADD = $(wire_test_libs) $(CUNIT_LIBS) -lpthread
 

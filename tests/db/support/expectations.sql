@@ -1,0 +1,204 @@
+-- What the denial matrix expects: who may do what to which row, and who may call what. Everything in
+-- the schema app must stand here; what does not fails the run. Loaded by matrix.sql.
+
+-- A letter for every role that a user can have.
+create temp table caller (letter char primary key, role text unique);
+insert into caller values ('S', 'student'), ('T', 'teacher'), ('P', 'parent'), ('A', 'admin'), ('O', 'operator'),
+                          ('V', 'vendor'), ('M', 'moderator'), ('Y', 'analyst');
+
+-- Relations and types with all rights on them but their owner's; lectern_jobs and lectern_ro have none. A partition goes by
+-- its parent's name with "_*". "picks" is the condition for one holder's row: %1$s is the holder, %2$L the organisation.
+create temp table relation (name text primary key, kind char, picks text, rights text);
+insert into relation values
+    ('orgs', 'r', 'id = %2$L', 'app: select update(name,locale,timezone,settings); definer: select update(version)'),
+    ('users', 'r', 'id = t.id(''pupil.%1$s'')',
+     'app: select update(name,locale,timezone); definer: insert select update(role,last_sign_in_at,version,updated_at)'),
+    ('credentials', 'r', 'user_id = t.id(''pupil.%1$s'')', 'definer: insert select update'),
+    ('sessions', 'r', 'user_id = t.id(''pupil.%1$s'')', 'app: select; definer: delete insert select update'),
+    ('refresh_tokens', 'r', 'session_id = t.id(''m.s.%1$s'')', 'definer: delete insert select update'),
+    ('courses', 'r', 'id = t.id(''m.c.%1$s'')',
+     'app: delete insert select update(title,description,status,visibility,enrolment,seats,starts_at,ends_at); definer: select update'),
+    ('course_codes', 'r', 'course_id = t.id(''m.c.%1$s'')', 'app: delete insert select update(code); definer: select'),
+    ('course_staff', 'r', 'course_id = t.id(''m.c.%1$s'')', 'app: delete insert select; definer: delete insert select update'),
+    ('enrollments', 'r', 'id = t.id(''m.e.%1$s'')',
+     'app: insert select update(status,starts_at,ends_at); definer: delete insert select update'),
+    ('enrollment_imports', 'r', 'id = t.id(''m.i.%1$s'')', 'app: insert select; definer: select update(undone_at)'),
+    ('enrollment_import_rows', 'r', 'import_id = t.id(''m.i.%1$s'')', 'app: insert select; definer: select'),
+    ('announcements', 'r', 'id = t.id(''m.n.%1$s'')', 'app: delete insert select update(title,body,pinned,publish_at)'),
+    ('announcement_reads', 'r', 'user_id = t.id(''pupil.%1$s'')', 'app: insert select'),
+    ('events', 'p', 'id = t.id(''m.v.%1$s'')', 'app: insert select'),
+    ('events_*', 'r', 'id = t.id(''m.v.%1$s'')', ''),
+    ('audit_logs', 'r', 'id = t.id(''m.l.%1$s'')', 'app: select; definer: insert select'),
+    ('audit_chains', 'r', 'chain = 7', 'definer: select update'),
+    ('idempotency_keys', 'r', 'user_id = t.id(''pupil.%1$s'')',
+     'app: delete insert select update(status,headers,answer); definer: delete select'),
+    ('enrollment_import_line', 'c', null, 'app: usage');
+
+-- Which callers reach a row of their own, and a row of another user in whose courses they have no part. A row of another
+-- organisation, and any row without an organisation or without an identity, is reached by none. A verb for which
+-- lectern_app has no right stands in "relation" alone. Null: there is no such row.
+create temp table reach (name text, verb text, own text, other text, sets text, primary key (name, verb));
+insert into reach values
+    ('orgs', 'select', 'STPAOVMY', null, null),
+    ('orgs', 'update', 'AO', null, 'name = ''x'''),
+    ('users', 'select', 'STPAOVMY', 'TAO', null),
+    ('users', 'update', 'STPAOVMY', '', 'name = ''x'''),
+    ('sessions', 'select', 'STPAOVMY', 'AO', null),
+    ('courses', 'select', 'TAO', 'AO', null),
+    ('courses', 'insert', 'TAO', 'AO', null),
+    ('courses', 'update', 'TAO', 'AO', 'title = ''x'''),
+    ('courses', 'delete', 'TAO', 'AO', null),
+    ('course_codes', 'select', 'TAO', 'AO', null),
+    ('course_codes', 'insert', 'TAO', 'AO', null),
+    ('course_codes', 'update', 'TAO', 'AO', 'code = gen_random_uuid()'),
+    ('course_codes', 'delete', 'TAO', 'AO', null),
+    ('course_staff', 'select', 'TAO', 'AO', null),
+    ('course_staff', 'insert', 'TAO', 'AO', null),
+    ('course_staff', 'delete', 'TAO', 'AO', null),
+    ('enrollments', 'select', 'STPAOVMY', 'AO', null),
+    ('enrollments', 'insert', 'S', 'AO', null),
+    ('enrollments', 'update', 'STPAOVMY', 'AO', 'status = ''withdrawn'''),
+    ('enrollment_imports', 'select', 'TAO', 'AO', null),
+    ('enrollment_imports', 'insert', 'TAO', '', null),
+    ('enrollment_import_rows', 'select', 'TAO', 'AO', null),
+    ('enrollment_import_rows', 'insert', 'TAO', '', null),
+    ('announcements', 'select', 'TAO', 'AO', null),
+    ('announcements', 'insert', 'TAO', '', null),
+    ('announcements', 'update', 'TAO', 'AO', 'title = ''x'''),
+    ('announcements', 'delete', 'TAO', 'AO', null),
+    ('announcement_reads', 'select', 'STPAOVMY', 'AO', null),
+    ('announcement_reads', 'insert', 'STPAOVMY', '', null),
+    ('events', 'select', 'STPAOVMY', 'AO', null),
+    ('events', 'insert', 'STPAOVMY', '', null),
+    ('audit_logs', 'select', 'AO', 'AO', null),
+    ('idempotency_keys', 'select', 'STPAOVMY', '', null),
+    ('idempotency_keys', 'insert', 'STPAOVMY', '', null),
+    ('idempotency_keys', 'update', 'STPAOVMY', '', 'headers = ''x'''),
+    ('idempotency_keys', 'delete', 'STPAOVMY', '', null); -- the keys of the matrix have expired
+
+-- A refusal is no row, or 42501 where there is no right or a row is added, but for these: rules refuse the row before the
+-- policies see it.
+create temp table refusal (name text, verb text, scopes text, callers text, answer text);
+insert into refusal values
+    ('courses', 'insert', 'own nobody orgless', 'SPVMY', '23514 courses_owner_role'),
+    ('enrollments', 'insert', 'own nobody orgless', 'TPAOVMY', '23514 enrollments_role'),
+    ('enrollments', 'insert', 'foreign', 'STPAOVMY', '23514 enrollments_role');
+
+-- Functions: who may execute them, besides their owner; whether they run with the rights of lectern_definer.
+create temp table callable (name text primary key, may text, definer bool);
+insert into callable select 'app.' || f, may, false from (values
+    ('app definer jobs ro', '{user_id(),org_id(),role(),"is_line(text,integer)","is_text(text,integer)",is_email(text),is_document(jsonb),
+        is_locale(text),is_timezone(text),is_staff_role(text),is_admin_role(text),"if_match(bigint,bigint)"}'::text[]),
+    ('app jobs ro', '{schema_version()}'),
+    ('app', '{"idempotency_claim(text,text,bytea,integer)","enrollment_import_plan(uuid,text[],integer[],uuid[])",
+        "enrollment_import(uuid,uuid,text[],integer[],uuid[],boolean,boolean,text)"}'),
+    ('definer', '{role_rank(text),audit_hash(app.audit_logs),"audit_redact(jsonb,text[])","audit_keep(jsonb,text[],integer)"}'),
+    ('', '{announcement_reads_rules(),audit_refuse(),audit_capture(),courses_rules(),touch(),uuid_v7(timestamp with time zone)}')
+) v (may, names), unnest(names) f;
+insert into callable select 'app.' || f, may, true from (values
+    ('app ro', '{managed_courses(),taught_courses(),enrolled_courses(),manages_course(uuid)}'::text[]),
+    ('app', '{"session_check(uuid,uuid,uuid,text)","register(uuid,text,text,text,text)",login_lookup(text),"password_rehash(uuid,text,text)",
+        "session_open(uuid,uuid,bytea,inet,text,integer,integer)","session_rotate(uuid,bytea,bytea,integer)","session_end(uuid,text)",
+        "sessions_end(uuid,text,uuid)","set_user_role(uuid,text,bigint)","course_transfer(uuid,uuid,bigint)",
+        "enrol_with_code(uuid,uuid,text)",enrollment_import_undo(uuid)}'),
+    ('app jobs', '{"audit_append(uuid,text,text,uuid,integer,text[],uuid)"}'),
+    ('jobs', '{events_make_partitions(integer),audit_verify(),purge_expired(integer)}'),
+    ('', '{courses_owner_role(),courses_join_code(),course_staff_rules(),"enrollments_take_place(uuid,uuid,uuid)",enrollments_rules()}')
+) v (may, names), unnest(names) f;
+
+-- Calls with identifiers of another organisation, and without an identity ("nobody": the role alone). Every definer function
+-- that lectern_app may execute has both. Those before sign-in take no identity; there, what is foreign comes without its
+-- secret. No foreign call may change the other organisation, none without identity anything.
+create temp table call (name text, who text, statement text, answer text);
+insert into call values
+    ('managed_courses', 'forged.teacher', 'value:select app.managed_courses()', '{}'),
+    ('managed_courses', 'nobody.admin', 'value:select app.managed_courses()', '{}'),
+    ('taught_courses', 'forged.teacher', 'value:select app.taught_courses()', '{}'),
+    ('taught_courses', 'nobody.teacher', 'value:select app.taught_courses()', '{}'),
+    ('enrolled_courses', 'forged.student', 'value:select app.enrolled_courses()', '{}'),
+    ('enrolled_courses', 'nobody.student', 'value:select app.enrolled_courses()', '{}'),
+    ('manages_course', 'own.admin', 'value:select app.manages_course(t.id(''c.b''))', 'false'),
+    ('manages_course', 'own.teacher', 'value:select app.manages_course(t.id(''c.b''))', 'false'),
+    ('manages_course', 'nobody.admin', 'value:select app.manages_course(t.id(''c.main''))', 'false'),
+    ('session_check', 'own.admin', 'select app.session_check(t.id(''s.bstudent''), t.id(''bstudent''), t.id(''A''), ''student'')', 'LE401'),
+    ('session_check', 'nobody.admin', 'select app.session_check(t.id(''s.bstudent''), t.id(''pupil.admin''), t.id(''A''), ''admin'')', 'LE401'),
+    ('register', 'own.admin', 'value:select app.register(t.id(''new''), ''org-b'', ''bstudent@b.example'', ''x'', ''$argon2id$'' || repeat(''x'', 40))', null),
+    ('register', 'nobody.admin', 'select app.register(t.id(''new''), ''org-z'', ''new@b.example'', ''x'', ''$argon2id$'' || repeat(''x'', 40))', 'LE403'),
+    ('login_lookup', 'own.admin', 'select from app.login_lookup(''%@b.example'')', '0'),
+    ('login_lookup', 'nobody.admin', 'select from app.login_lookup('''')', '0'),
+    ('password_rehash', 'own.admin', 'value:select app.password_rehash(t.id(''bstudent''), ''$argon2id$x'', ''$argon2id$'' || repeat(''y'', 40))', 'false'),
+    ('password_rehash', 'nobody.admin', 'value:select app.password_rehash(t.id(''student''), null, ''$argon2id$'' || repeat(''y'', 40))', 'false'),
+    ('session_open', 'own.admin', 'select app.session_open(t.id(''s.bstudent''), t.id(''bstudent''), sha256(''q''), null, null, 1, 9)', '23505 sessions_pkey'),
+    ('session_open', 'nobody.admin', 'select app.session_open(t.id(''new''), null, sha256(''q''), null, null, 1, 9)', 'LE401'),
+    ('session_rotate', 'own.admin', 'value:select outcome from app.session_rotate(t.id(''s.bstudent''), sha256(''q''), sha256(''r''), 1)', 'invalid'),
+    ('session_rotate', 'nobody.admin', 'value:select outcome from app.session_rotate(t.id(''s.student''), null, sha256(''r''), 1)', 'invalid'),
+    ('session_end', 'own.admin', 'value:select app.session_end(t.id(''s.bstudent''), ''x'')', 'false'),
+    ('session_end', 'own.operator', 'value:select app.session_end(t.id(''s.bstudent''), ''x'')', 'false'),
+    ('session_end', 'nobody.admin', 'value:select app.session_end(t.id(''s.student''), ''x'')', 'false'),
+    ('sessions_end', 'own.admin', 'value:select app.sessions_end(t.id(''bstudent''), ''x'')', '{}'),
+    ('sessions_end', 'nobody.admin', 'value:select app.sessions_end(t.id(''student''), ''x'')', '{}'),
+    ('set_user_role', 'own.admin', 'select app.set_user_role(t.id(''bstudent''), ''admin'', null)', 'LE404'),
+    ('set_user_role', 'own.operator', 'select app.set_user_role(t.id(''bstudent''), ''student'', 99)', 'LE404'),
+    ('set_user_role', 'nobody.admin', 'select app.set_user_role(t.id(''student''), ''admin'', null)', '42501'),
+    ('course_transfer', 'own.admin', 'select app.course_transfer(t.id(''c.b''), t.id(''pupil.admin''), null)', 'LE404'),
+    ('course_transfer', 'own.teacher', 'select app.course_transfer(t.id(''c.b''), t.id(''pupil.teacher''), 99)', 'LE404'),
+    ('course_transfer', 'own.teacher', 'select app.course_transfer(t.id(''m.c.teacher''), t.id(''bteacher''), null)', '23514 courses_owner_role'),
+    ('course_transfer', 'nobody.admin', 'select app.course_transfer(t.id(''c.main''), t.id(''other''), null)', 'LE404'),
+    ('enrol_with_code', 'own.student', 'select app.enrol_with_code(t.id(''new''), t.id(''c.b''), ''right-code'')', 'LE404'),
+    ('enrol_with_code', 'nobody.student', 'select app.enrol_with_code(t.id(''new''), t.id(''c.open''), null)', 'LE404'),
+    ('enrollment_import_undo', 'own.admin', 'select app.enrollment_import_undo(t.id(''i.b''))', 'LE404'),
+    ('enrollment_import_undo', 'own.teacher', 'select app.enrollment_import_undo(t.id(''i.b''))', 'LE404'),
+    ('enrollment_import_undo', 'nobody.admin', 'select app.enrollment_import_undo(t.id(''i.main''))', 'LE404'),
+    ('audit_append', 'own.admin', 'select app.audit_append(t.id(''new''), ''x'', ''y'', t.id(''bstudent''), 99, ''{}'', t.id(''B''))', '1'),
+    ('audit_append', 'nobody.admin', 'select app.audit_append(t.id(''new''), ''x'', ''y'', null, 99, ''{}'')', '23502'),
+    -- Rules that look where their caller may not: what they say of another organisation's course is the same whatever it is.
+    ('(enrollments_rules)', 'own.teacher', 'insert into app.enrollments (id, org_id, course_id, user_id) values (t.id(''new''), t.id(''A''), t.id(''m.full''), t.id(''pupil.foreign''))', '23514 enrollments_role'),
+    ('(enrollments_rules)', 'own.teacher', 'insert into app.enrollments (id, org_id, course_id, user_id) values (t.id(''new''), t.id(''A''), t.id(''m.old''), t.id(''pupil.foreign''))', '23514 enrollments_role'),
+    ('(enrollments_rules)', 'own.teacher', 'insert into app.enrollments (id, org_id, course_id, user_id) values (t.id(''new''), t.id(''A''), t.id(''nothing''), t.id(''pupil.foreign''))', '23514 enrollments_role'),
+    ('(course_staff_rules)', 'own.teacher', 'insert into app.course_staff (course_id, user_id, org_id, role) values (t.id(''c.b''), t.id(''bteacher''), t.id(''A''), ''assistant'')', '42501'),
+    ('(course_staff_rules)', 'own.teacher', 'insert into app.course_staff (course_id, user_id, org_id, role) values (t.id(''c.b''), t.id(''bstudent''), t.id(''A''), ''assistant'')', '42501');
+
+-- The rows. Each holder has one in every table: each role's own, "other" of the same organisation, "foreign" of another. A
+-- holder owns the course m.c.X and is pupil.X; triggers are off, so that a student can hold what only a teacher gets.
+create temp table holder (name text primary key, org uuid, role text);
+insert into holder select role, t.id('A'), role from caller union all values ('other', t.id('A'), 'student'), ('foreign', t.id('B'), 'student');
+set local session_replication_role = replica;
+insert into app.users (id, org_id, email, name, role)
+select t.id('pupil.' || name), org, name || '@m.example', name, role from holder
+union all select t.id(o || '.host'), t.id(o), lower(o) || '@host.example', 'host', 'teacher' from unnest('{A,B}'::text[]) o;
+insert into app.credentials (user_id, org_id, password_hash)
+select t.id('pupil.' || name), org, '$argon2id$' || repeat('x', 40) from holder;
+insert into app.sessions (id, org_id, user_id, expires_at) select t.id('m.s.' || name), org, t.id('pupil.' || name), now() + interval '1 day' from holder;
+insert into app.refresh_tokens (digest, session_id, org_id, expires_at) select sha256(name::bytea), t.id('m.s.' || name), org, now() + interval '1 day' from holder;
+-- Of "other" and "foreign" the course is a teacher's: the host's.
+create temp table host as select name, org, case when org = t.id('A') then 'A' else 'B' end || '.host' as host from holder;
+insert into app.courses (id, org_id, owner_id, title, status, published_at)
+select t.id('m.c.' || name), org, t.id(case when name in ('other', 'foreign') then host else 'pupil.' || name end), name, 'published', now() from host;
+insert into app.courses (id, org_id, owner_id, title, status, visibility, enrolment, seats, published_at, archived_at)
+select t.id(v.name), t.id(org), t.id(org || '.host'), v.name, status, 'catalogue', 'open', seats, now(), case status when 'archived' then now() end
+from (values ('A.open', 'A', 'published', null), ('B.open', 'B', 'published', null), ('m.old', 'B', 'archived', null), ('m.full', 'B', 'published', 1)) v (name, org, status, seats);
+insert into app.course_codes (course_id, org_id, code) select t.id('m.c.' || name), org, 'code-' || name from holder;
+insert into app.course_staff (course_id, user_id, org_id, role) select t.id('m.c.' || name), t.id(case when org = t.id('A') then 'helper' else 'bstudent' end), org, 'assistant' from holder;
+insert into app.enrollments (id, org_id, course_id, user_id, source)
+select t.id('m.e.' || name), org, t.id(left(host, 1) || '.open'), t.id('pupil.' || name), 'self' from host
+union all select t.id('m.e.full'), t.id('B'), t.id('m.full'), t.id('bstudent'), 'self';
+insert into app.enrollment_imports (id, org_id, course_id, created_by, digest, atomic, total)
+select t.id('m.i.' || name), org, t.id('m.c.' || name), t.id('pupil.' || name), repeat('a', 64), false, 0 from holder;
+insert into app.enrollment_import_rows (import_id, org_id, line, email, action) select t.id('m.i.' || name), org, 1, 'x', 'unchanged' from holder;
+insert into app.announcements (id, org_id, course_id, author_id, title, body)
+select t.id('m.n.' || name), org, t.id('m.c.' || name), t.id('pupil.' || name), 'x', 'y' from holder;
+insert into app.announcement_reads (announcement_id, user_id, org_id)
+select t.id(case when org = t.id('A') then 'n.org' else 'n.b' end), t.id('pupil.' || name), org from holder;
+insert into app.events (id, org_id, kind, actor_id) select t.id('m.v.' || name), org, 'x', t.id('pupil.' || name) from holder;
+insert into app.audit_logs (id, chain, seq, org_id, actor_id, action, target_type, prev_hash, hash)
+select t.id('m.l.' || name), 0, 100 + row_number() over (), org, t.id('pupil.' || name), 'x', 'y', sha256(''), sha256('') from holder;
+insert into app.idempotency_keys (org_id, user_id, key, route, digest, created_at, expires_at)
+select org, t.id('pupil.' || name), 'm', 'POST /x', sha256('x'), now() - interval '2 days', now() - interval '1 day' from holder;
+update app.courses set enrolment = 'closed' where enrolment = 'code'; -- so that a code may go
+set local session_replication_role = origin;
+
+-- Each role with its whole identity, without an organisation, with the role alone, and with another organisation's.
+insert into t.persons
+select scope || '.' || role, case when scope <> 'nobody' then t.id('pupil.' || role) end,
+       case scope when 'own' then t.id('A') when 'forged' then t.id('B') end, role
+from caller, unnest('{own,orgless,nobody,forged}'::text[]) scope;
