@@ -9,7 +9,8 @@ PACKAGES_BUILD=(gcc:gcc libc6-dev make:make autoconf:autoconf automake:automake 
 PACKAGES_TEST=(libcunit1-dev postgresql-15-pgtap libtap-parser-sourcehandler-pgtap-perl
     python3-pytest python3-requests python3-psycopg2 python3-jsonschema python3-jwt python3-cryptography jq:jq
     chromium:chromium chromium-driver python3-selenium fonts-dejavu-core shellcheck:shellcheck spawn-fcgi systemd
-    xz-utils git:git clang-format:clang-format)
+    xz-utils git:git clang-format:clang-format clang:clang libclang-rt-dev clang-tidy:clang-tidy
+    cppcheck:cppcheck valgrind:valgrind)
 
 # nginx and its like live where other users' PATH does not look.
 PATH=$PATH:/usr/sbin:/sbin

@@ -7,6 +7,11 @@
 #define OPTIONS_MAX 20
 #define NUMBER_TEXT 24
 
+/* What a server may take beyond the time of the statement itself, such as flushing a commit. */
+#define SILENCE_MS 5000
+/* Jobs lift the statement's timeout where they must. */
+#define JOB_PATIENCE_MS (24 * 3600 * INT64_C(1000))
+
 struct options {
     const char *keyword[OPTIONS_MAX];
     const char *value[OPTIONS_MAX];
@@ -68,5 +73,8 @@ pg_from_settings(enum pg_who who, const char *application, const struct pg_obser
     option_add(&o, "keepalives_count", "3");
     option_add(&o, "tcp_user_timeout", "20000");
     option_add(&o, "options", server);
-    return pg_new(o.keyword, o.value, o.count, observer);
+    struct pg *p = pg_new(o.keyword, o.value, o.count, observer);
+    pg_set_patience(p, who == PG_AS_APP ? setting_int(S_DB_STATEMENT_TIMEOUT_MS) + SILENCE_MS
+                                        : JOB_PATIENCE_MS);
+    return p;
 }

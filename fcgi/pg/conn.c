@@ -1,5 +1,6 @@
 #include "pg/conn.h"
 
+#include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,6 +26,7 @@ struct owed_result {
 #define OPTIONS_MAX 24
 #define PAUSE_FIRST_MS 50
 #define PAUSE_MAX_MS 1000
+#define PATIENCE_MS 60000
 
 struct pg {
     char *keyword[OPTIONS_MAX + 1];
@@ -45,6 +47,7 @@ struct pg {
     unsigned connects;
     int64_t retry_at_ms;
     int64_t pause_ms;
+    int64_t patience_ms;
     char constraint[64];
 };
 
@@ -73,6 +76,7 @@ pg_new(const char *const *keywords, const char *const *values, size_t count,
     }
     if (observer != NULL)
         p->observer = *observer;
+    p->patience_ms = PATIENCE_MS;
     return p;
 }
 
@@ -124,6 +128,12 @@ pg_ignore_notice(void *ctx, const PGresult *result)
 {
     (void)ctx;
     (void)result;
+}
+
+void
+pg_set_patience(struct pg *p, int64_t ms)
+{
+    p->patience_ms = ms;
 }
 
 err
@@ -360,6 +370,38 @@ pg_result_error(struct pg *p, const PGresult *result, const struct pg_stmt *stmt
     return e == E_OK ? E_INTERNAL : e;
 }
 
+/* PQgetResult alone waits without bound for a server that has gone silent, and for a message that
+ * it dropped itself for want of memory. */
+static bool
+pg_await(struct pg *p)
+{
+    struct pollfd server = {.fd = PQsocket(p->conn), .events = POLLIN};
+    int64_t end = -1;
+
+    while (PQisBusy(p->conn) == 1) {
+        int64_t now = clock_ms();
+        if (end < 0)
+            end = now + p->patience_ms;
+        int n = poll(&server, 1, end > now ? (int)(end - now) : 0);
+        if (n == 0 || (n < 0 && errno != EINTR) || (n > 0 && PQconsumeInput(p->conn) != 1))
+            return false;
+    }
+    return true;
+}
+
+/* The next result; NULL at the end of a statement's, and without a connection. */
+static PGresult *
+pg_result(struct pg *p)
+{
+    if (p->conn == NULL)
+        return NULL;
+    if (pg_await(p))
+        return PQgetResult(p->conn);
+    log_event(LOG_L_WARN, "database does not answer", LOG_INT("patience_ms", p->patience_ms));
+    pg_drop(p);
+    return NULL;
+}
+
 /* What the commit itself refuses (a deferred constraint, a serialization failure) comes as a
  * failure before the synchronisation point. */
 static err
@@ -375,7 +417,7 @@ pg_take_sync(struct pg *p, PGresult **ret_result)
         if (status == PGRES_FATAL_ERROR && e == E_OK)
             e = pg_result_error(p, *ret_result, NULL);
         PQclear(*ret_result);
-        *ret_result = p->conn == NULL ? NULL : PQgetResult(p->conn);
+        *ret_result = pg_result(p);
     }
     PQclear(*ret_result);
     *ret_result = NULL;
@@ -387,7 +429,7 @@ static err
 pg_take(struct pg *p, struct owed_result *ret_owed, PGresult **ret_result)
 {
     struct owed_result o = p->owed[p->owed_first];
-    PGresult *result = PQgetResult(p->conn);
+    PGresult *result = pg_result(p);
 
     p->owed_first = (p->owed_first + 1) % PIPELINE_MAX;
     p->owed_count--;
@@ -400,7 +442,7 @@ pg_take(struct pg *p, struct owed_result *ret_owed, PGresult **ret_result)
     }
     if (o.kind == OWED_SYNC)
         return pg_take_sync(p, ret_result);
-    PGresult *end = PQgetResult(p->conn);
+    PGresult *end = pg_result(p);
     if (end != NULL) {
         PQclear(end);
         PQclear(result);

@@ -39,6 +39,9 @@ struct pg_observer {
 struct pg *pg_new(const char *const *keywords, const char *const *values, size_t count,
                   const struct pg_observer *observer);
 void pg_free(struct pg *p);
+/* How long one result may take before the connection counts as lost (60 s); longer than the server
+ * lets a statement run. */
+void pg_set_patience(struct pg *p, int64_t ms);
 
 /* Connect if not connected. After a failure further tries are refused with E_UNAVAILABLE until a
  * jittered, doubling pause (50 ms to 1 s) has passed. */

@@ -78,7 +78,7 @@ def allocation(run):
     workers that ended are replaced, and every write is there once"""
     counts, ended, sent = {}, 0, {}
     steps = run.of([1, 2, 3, 5, 8, *range(12, 64, 6), *range(64, 300, 29)], [*range(1, 400)])
-    with shimmed_pool(run, workers=24) as (pool, control):
+    with shimmed_pool(run, workers=24, settings={"DB_STATEMENT_TIMEOUT_MS": "1000"}) as (pool, control):
         token = run.token("teacher")
         course = Course(pool.target, token)
         http = Http(pool.target, token)
