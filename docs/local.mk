@@ -13,4 +13,3 @@ emit-check: emit
 	for f in $(emitted); do diff -u $(top_srcdir)/$$f emitted/$$f || exit 1; done
 	rm -rf emitted
 
-.PHONY: emit-write emit-check

@@ -59,7 +59,7 @@ begin
     else
         course := old.course_id;
     end if;
-    if exists (select from app.courses c where c.id = course and c.enrolment = 'code')
+    if exists (select from app.courses c where c.id = course and c.enrollment = 'code')
        and not exists (select from app.course_codes k where k.course_id = course) then
         raise exception using errcode = '23514', constraint = 'courses_join_code',
             message = 'joining by code needs a code';
@@ -67,9 +67,9 @@ begin
     return null;
 end
 $$;
-create constraint trigger courses_join_code after insert or update of enrolment on app.courses
+create constraint trigger courses_join_code after insert or update of enrollment on app.courses
     deferrable initially immediate
-    for each row when (new.enrolment = 'code') execute function app.courses_join_code();
+    for each row when (new.enrollment = 'code') execute function app.courses_join_code();
 create constraint trigger courses_join_code after delete on app.course_codes
     deferrable initially immediate
     for each row execute function app.courses_join_code();

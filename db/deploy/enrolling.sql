@@ -11,9 +11,9 @@ create policy all_definer on app.enrollment_import_rows to lectern_definer
     using (true) with check (true);
 
 -- Enrols the caller in a published course: with its code, or without one when it is open. Returns
--- the enrolment, which may have been there before; a withdrawn one comes back to life.
+-- the enrollment, which may have been there before; a withdrawn one comes back to life.
 -- LE404: no such course to be seen. enrollments_closed: it takes nobody by themselves.
--- enrollments_code: the code is wrong. Also what a new enrolment may meet: enrollments_role,
+-- enrollments_code: the code is wrong. Also what a new enrollment may meet: enrollments_role,
 -- enrollments_seats.
 create function app.enrol_with_code(enrollment uuid, course uuid, code text) returns uuid
 language plpgsql security definer
@@ -29,18 +29,18 @@ declare
 begin
     select * into c from app.courses k
     where k.id = course and k.org_id = app.org_id() and k.status = 'published' and me is not null;
-    matches := c.enrolment = 'code'
+    matches := c.enrollment = 'code'
                and exists (select from app.course_codes k
                            where k.course_id = c.id and k.code = code);
     known := c.visibility = 'catalogue' or c.id = any (app.enrolled_courses());
     if c.id is null or not (known or matches) then
         raise exception using errcode = 'LE404', message = 'no such course';
     end if;
-    if c.enrolment = 'closed' or c.ends_at <= now() then
+    if c.enrollment = 'closed' or c.ends_at <= now() then
         raise exception using errcode = '42501', constraint = 'enrollments_closed',
             message = 'nobody enrols by themselves here';
     end if;
-    if c.enrolment = 'code' and not matches then
+    if c.enrollment = 'code' and not matches then
         raise exception using errcode = '42501', constraint = 'enrollments_code',
             message = 'the code is wrong';
     end if;
@@ -117,7 +117,7 @@ end
 $$;
 
 -- Enrols the students with these addresses (lines, emails and enrollment_ids side by side; an id
--- is used only where an enrolment is made) and reports each line: action enrol, reactivate,
+-- is used only where an enrollment is made) and reports each line: action enrol, reactivate,
 -- unchanged or error, the last with code email_invalid, duplicate_line, user_unknown,
 -- not_a_student or course_full. Writes nothing when dry_run, nor when atomic and any line fails;
 -- otherwise the batch is kept under import_id and can be undone. Runs with the caller's rights.
@@ -177,7 +177,7 @@ begin
 end
 $$;
 
--- Takes a batch back: enrolments that it made go (or are withdrawn when they have changed since),
+-- Takes a batch back: enrollments that it made go (or are withdrawn when they have changed since),
 -- those that it reactivated get their former status back while they are still active.
 -- LE404: no such import of the caller's courses. enrollment_imports_undone: done before.
 create function app.enrollment_import_undo(import_id uuid)

@@ -1,7 +1,7 @@
 -- Who sees and changes what. Without an identity every condition is null: nothing.
 -- The restrictive policy keeps each organisation apart; the permissive ones are by command. They
 -- are tried in descending order of their names, so those are chosen to put cheap conditions first:
--- tenant_admin, which enumerates nothing, before all; by_teaching and by_enrolment after all.
+-- tenant_admin, which enumerates nothing, before all; by_teaching and by_enrollment after all.
 -- lectern_app has no right at all on credentials and refresh_tokens: only functions use them.
 begin;
 set local role lectern_owner;
@@ -66,7 +66,7 @@ create policy select_tenant_admin on app.sessions for select to lectern_app
 
 -- courses
 grant select, insert, delete,
-    update (title, description, status, visibility, enrolment, seats, starts_at, ends_at)
+    update (title, description, status, visibility, enrollment, seats, starts_at, ends_at)
     on app.courses to lectern_app;
 create policy select_tenant_admin on app.courses for select to lectern_app
     using (app.is_admin_role((select app.role())));
@@ -77,7 +77,7 @@ create policy select_owner on app.courses for select to lectern_app
     using (owner_id = (select app.user_id()) and app.is_staff_role((select app.role())));
 create policy select_by_teaching on app.courses for select to lectern_app
     using (id = any ((select app.taught_courses())::uuid[]));
-create policy select_by_enrolment on app.courses for select to lectern_app
+create policy select_by_enrollment on app.courses for select to lectern_app
     using (status in ('published', 'archived')
            and id = any ((select app.enrolled_courses())::uuid[]));
 create policy insert_owner on app.courses for insert to lectern_app
@@ -127,7 +127,7 @@ create policy delete_owner on app.course_staff for delete to lectern_app
            and exists (select from app.courses c
                        where c.id = course_id and c.owner_id = (select app.user_id())));
 
--- enrolments
+-- enrollments
 grant select, insert, update (status, starts_at, ends_at) on app.enrollments to lectern_app;
 create policy select_self on app.enrollments for select to lectern_app
     using (user_id = (select app.user_id()));
@@ -145,7 +145,7 @@ create policy insert_self on app.enrollments for insert to lectern_app
                 and import_id is null and starts_at is null and ends_at is null
                 and exists (select from app.courses c
                             where c.id = course_id and c.status = 'published'
-                                  and c.enrolment = 'open'
+                                  and c.enrollment = 'open'
                                   and (c.ends_at is null or c.ends_at > now())));
 create policy update_tenant_admin on app.enrollments for update to lectern_app
     using (app.is_admin_role((select app.role())));
@@ -155,7 +155,7 @@ create policy update_self on app.enrollments for update to lectern_app
     using (user_id = (select app.user_id()) and status = 'active')
     with check (user_id = (select app.user_id()) and status = 'withdrawn');
 
--- imports of enrolments
+-- imports of enrollments
 grant select, insert on app.enrollment_imports, app.enrollment_import_rows to lectern_app;
 create policy select_tenant_admin on app.enrollment_imports for select to lectern_app
     using (app.is_admin_role((select app.role())));
@@ -181,7 +181,7 @@ create policy select_member on app.announcements for select to lectern_app
     using (course_id is null and publish_at <= now() and (select app.user_id()) is not null);
 create policy select_by_teaching on app.announcements for select to lectern_app
     using (course_id = any ((select app.taught_courses())::uuid[]));
-create policy select_by_enrolment on app.announcements for select to lectern_app
+create policy select_by_enrollment on app.announcements for select to lectern_app
     using (publish_at <= now() and course_id = any ((select app.enrolled_courses())::uuid[]));
 create policy insert_tenant_admin on app.announcements for insert to lectern_app
     with check (author_id = (select app.user_id()) and app.is_admin_role((select app.role())));

@@ -64,7 +64,7 @@ select * from (values
      'archived', 'private', 'closed', null, null),
     ('northside', 'teacher', 'Local History', 'The town and its river.',
      'published', 'catalogue', 'open', null, null)
-) v (org, owner, title, description, status, visibility, enrolment, seats, code);
+) v (org, owner, title, description, status, visibility, enrollment, seats, code);
 
 insert into app.courses (id, org_id, owner_id, title, description, status, visibility, seats,
                          published_at, archived_at)
@@ -113,10 +113,10 @@ where k.id = pg_temp.key('course Local History')
 on conflict do nothing;
 
 -- Only a course never touched since it was seeded takes its seeded state.
-update app.courses k set status = c.status, enrolment = c.enrolment
+update app.courses k set status = c.status, enrollment = c.enrollment
 from course_seed c
 where k.id = pg_temp.key('course ' || c.title) and k.version = 1
-      and (c.status, c.enrolment) <> ('draft', 'closed');
+      and (c.status, c.enrollment) <> ('draft', 'closed');
 
 insert into app.announcements (id, org_id, course_id, author_id, title, body, pinned, publish_at)
 select pg_temp.key('announcement ' || v.title), o.id, k.id, u.id, v.title, v.body, v.pinned,

@@ -1,6 +1,6 @@
 -- A school of N thousand students, to measure with:
 --   psql -v scale=N -v password_hash='$argon2id$…' -f scale.sql
--- N × 1,000 students, 40 teachers, 100 courses, 10,000 enrolments, and one course with
+-- N × 1,000 students, 40 teachers, 100 courses, 10,000 enrollments, and one course with
 -- N × 50,000 announcements. Its organisation is scale-N; a second run does nothing.
 -- Addresses: s000001@scale-N.lectern.example, t000001@…, admin@….
 \set ON_ERROR_STOP on
@@ -43,7 +43,7 @@ select app.uuid_v7(now() - interval '150 days' + n * interval '1 minute') as id,
        case when n % 3 = 0 then 'private' else 'catalogue' end as visibility
 from generate_series(1, :scale * 100) n;
 
-insert into app.courses (id, org_id, owner_id, title, description, status, visibility, enrolment,
+insert into app.courses (id, org_id, owner_id, title, description, status, visibility, enrollment,
                          published_at, archived_at, created_at, updated_at)
 select c.id, :'org', m.id, 'Course ' || c.n, 'Course number ' || c.n || ' of the school.', c.status,
        c.visibility, case when c.n % 4 = 0 then 'open' else 'closed' end,

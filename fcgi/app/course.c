@@ -18,7 +18,7 @@ struct course_input {
     struct text title;
     struct text description;
     struct text visibility;
-    struct text enrolment;
+    struct text enrollment;
     struct text join_code;
     int64_t seats;
     struct timestamp starts_at;
@@ -30,11 +30,11 @@ struct course_input {
           .doc = "What the course is about"),                                                      \
         FIELD(course_input, visibility, .choices = "private|catalogue",                            \
               .doc = "private: staff and enrolled only; catalogue: everyone of the organisation"), \
-        FIELD(course_input, enrolment, .choices = "closed|code|open",                              \
+        FIELD(course_input, enrollment, .choices = "closed|code|open",                             \
               .doc = "How students enrol themselves"),                                             \
         FIELD(course_input, join_code, .min = 6, .max = 64, .format = FORMAT_CODE,                 \
               .sensitive = true, .nullable = true,                                                 \
-              .doc = "The code that enrolment=code asks for"),                                     \
+              .doc = "The code that enrollment=code asks for"),                                    \
         FIELD(course_input, seats, .min = 1, .max = 100000, .nullable = true,                      \
               .doc = "How many may be enrolled at once"),                                          \
         FIELD(course_input, starts_at, .nullable = true, .doc = "When it begins"),                 \
@@ -92,7 +92,7 @@ static const struct endpoint rows[] = {
      .sql = &sql_course_delete, .probe = &sql_course_visible, .rate = RATE_DESTRUCTIVE,
      .audit = {"course.delete", "course", "course_id"},
      .event = {"course.deleted", "course", "course_id", NULL}, .since = "0.1.0",
-     .doc = "Delete a course with its enrolments and announcements."},
+     .doc = "Delete a course with its enrollments and announcements."},
     {ENDPOINT(POST, "/courses/{course_id}/publish", course_publish, USER, TEACHERS),
      .sql = &sql_course_publish, .probe = &sql_course_visible,
      .event = {"course.published", "course", "course_id", "course_id"}, .since = "0.1.0",
@@ -104,7 +104,7 @@ static const struct endpoint rows[] = {
     {ENDPOINT(POST, "/courses/{course_id}/archive", course_archive, USER, TEACHERS),
      .sql = &sql_course_archive, .probe = &sql_course_visible,
      .event = {"course.archived", "course", "course_id", "course_id"}, .since = "0.1.0",
-     .doc = "Archive a course: it can be read and takes no enrolments."},
+     .doc = "Archive a course: it can be read and takes no enrollments."},
     {ENDPOINT(POST, "/courses/{course_id}/transfer-owner", course_transfer, USER, TEACHERS),
      .in = SHAPE(course_owner, course_owner_fields), .sql = &sql_course_transfer,
      .fails = FAILS(E_NOT_A_TEACHER), .audit = {"course.transfer_owner", "course", "course_id"},

@@ -1,5 +1,5 @@
 -- shape: course id uuid, owner_id uuid, title text, description text, status text, visibility text,
---   enrolment text, seats int4?, starts_at timestamptz?, ends_at timestamptz?, published_at timestamptz?,
+--   enrollment text, seats int4?, starts_at timestamptz?, ends_at timestamptz?, published_at timestamptz?,
 --   archived_at timestamptz?, version int8, created_at timestamptz, updated_at timestamptz
 
 -- scope narrows what the policies already allow; the join code is seen by those who keep the course.
@@ -42,14 +42,14 @@ select c.id from app.courses c where c.id = :course_id;
 
 -- name: course_insert
 -- kind: write
--- params: new_id uuid, owner_id uuid?, title text, description text?, visibility text?, enrolment text?,
+-- params: new_id uuid, owner_id uuid?, title text, description text?, visibility text?, enrollment text?,
 --   join_code text?, seats int4?, starts_at timestamptz?, ends_at timestamptz?
 -- columns: @course
 with c as (
     insert into app.courses as c
-           (id, org_id, owner_id, title, description, visibility, enrolment, seats, starts_at, ends_at)
+           (id, org_id, owner_id, title, description, visibility, enrollment, seats, starts_at, ends_at)
     values (:new_id, (select app.org_id()), coalesce(:owner_id, (select app.user_id())), :title,
-            coalesce(:description, ''), coalesce(:visibility, 'private'), coalesce(:enrolment, 'closed'),
+            coalesce(:description, ''), coalesce(:visibility, 'private'), coalesce(:enrollment, 'closed'),
             :seats, :starts_at, :ends_at)
     returning {columns c}),
 code as (
@@ -60,7 +60,7 @@ select {columns c} from c;
 -- name: course_update
 -- kind: write
 -- params: course_id uuid, if_match int8?, title text?, description text?, visibility text?,
---   enrolment text?, sent_join_code bool, join_code text?, sent_seats bool, seats int4?,
+--   enrollment text?, sent_join_code bool, join_code text?, sent_seats bool, seats int4?,
 --   sent_starts_at bool, starts_at timestamptz?, sent_ends_at bool, ends_at timestamptz?
 -- columns: @course
 with c as (
@@ -68,7 +68,7 @@ with c as (
        set title = coalesce(:title, c.title),
            description = coalesce(:description, c.description),
            visibility = coalesce(:visibility, c.visibility),
-           enrolment = coalesce(:enrolment, c.enrolment),
+           enrollment = coalesce(:enrollment, c.enrollment),
            seats = case when :sent_seats then :seats else c.seats end,
            starts_at = case when :sent_starts_at then :starts_at else c.starts_at end,
            ends_at = case when :sent_ends_at then :ends_at else c.ends_at end

@@ -2,7 +2,7 @@ app_sql = \
 	fcgi/app/announcement.sql \
 	fcgi/app/audit.sql \
 	fcgi/app/course.sql \
-	fcgi/app/enrolment.sql \
+	fcgi/app/enrollment.sql \
 	fcgi/app/health.sql \
 	fcgi/app/org.sql \
 	fcgi/app/session.sql
@@ -16,7 +16,7 @@ fcgi_libapp_a_SOURCES = \
 	fcgi/app/course.c \
 	fcgi/app/document.c \
 	fcgi/app/domains.c \
-	fcgi/app/enrolment.c \
+	fcgi/app/enrollment.c \
 	fcgi/app/health.c \
 	fcgi/app/org.c \
 	fcgi/app/session.c

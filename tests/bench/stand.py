@@ -14,7 +14,7 @@ import urllib.request
 
 HERE = pathlib.Path(__file__).resolve().parent
 TREE = HERE.parent.parent
-SCHOOL = "scale-10"  # 10,000 students, 1,000 courses, 100,000 enrolments, 500,000 announcements
+SCHOOL = "scale-10"  # 10,000 students, 1,000 courses, 100,000 enrollments, 500,000 announcements
 STUDENT = "s001000"  # in courses 1, 101, 201, …
 TEACHER = "t000002"  # owns courses 1, 401, 801
 COURSES = {"100x": "Course 1", "10x": "Course 101", "1x": "Course 201", "write": "Course 401"}

@@ -75,8 +75,8 @@ insert into bounds values
     (pg_temp.crs('description', 'repeat(''x'', 2001)'), '23514 courses_description'),
     (pg_temp.crs('status', '''live'''), '23514 courses_status'),
     (pg_temp.crs('visibility', '''public'''), '23514 courses_visibility'),
-    (pg_temp.crs('enrolment', '''free'''), '23514 courses_enrolment'),
-    (pg_temp.crs('enrolment', '''code'''), '23514 courses_join_code'),
+    (pg_temp.crs('enrollment', '''free'''), '23514 courses_enrollment'),
+    (pg_temp.crs('enrollment', '''code'''), '23514 courses_join_code'),
     (pg_temp.crs('seats', '0'), '23514 courses_seats'),
     (pg_temp.crs('seats', '1'), '1'),
     (pg_temp.crs('seats', '100000'), '1'),
@@ -174,10 +174,10 @@ from (values ('e.main.student', 'completed', 'completed true false'), ('e.main.s
              ('e.main.done', 'withdrawn', 'withdrawn true true'), ('e.old.student', 'completed', 'completed true false')) v (enrollment, new, answer);
 select is(t.dry('none', $$value:with d as (delete from app.courses where id = t.id('c.code') returning id) select count(*) from d$$, 'none'),
           '1', 'a course with a join code can be deleted');
-select is(t.dry('teacher', $$value:with c as (insert into app.courses (id, org_id, owner_id, title, enrolment) values (t.id('n'), t.id('A'), t.id('teacher'), 'x', 'code') returning id),
+select is(t.dry('teacher', $$value:with c as (insert into app.courses (id, org_id, owner_id, title, enrollment) values (t.id('n'), t.id('A'), t.id('teacher'), 'x', 'code') returning id),
                  k as (insert into app.course_codes (course_id, org_id, code) select id, t.id('A'), 'abcdef' from c) select count(*) from c$$),
           '1', 'a course and its code in one statement');
-select is(t.dry('teacher', $$insert into app.courses (id, org_id, owner_id, title, enrolment) values (t.id('n'), t.id('A'), t.id('teacher'), 'x', 'code')$$),
+select is(t.dry('teacher', $$insert into app.courses (id, org_id, owner_id, title, enrollment) values (t.id('n'), t.id('A'), t.id('teacher'), 'x', 'code')$$),
           '23514 courses_join_code', 'joining by code without a code');
 select is(t.dry('teacher', $$value:insert into app.courses (id, org_id, owner_id, title) values (t.id('n'), t.id('A'), t.id('teacher'), 'x') returning status || version$$),
           'draft1', 'the new course is returned');

@@ -51,12 +51,12 @@ from (values
 
 -- Again, after leaving, and what one may not give oneself.
 select is(t.act('outsider', $$value:select app.enrol_with_code(t.id('j1'), t.id('c.open'), null)$$), t.id('j1')::text, 'joined');
-select is(t.act('outsider', $$value:select app.enrol_with_code(t.id('j2'), t.id('c.open'), null)$$), t.id('j1')::text, 'joining twice is one enrolment');
+select is(t.act('outsider', $$value:select app.enrol_with_code(t.id('j2'), t.id('c.open'), null)$$), t.id('j1')::text, 'joining twice is one enrollment');
 select is(t.dry('outsider', $$update app.enrollments set status = 'withdrawn', ends_at = 'infinity' where id = t.id('j1')$$), '42501', 'leaving does not prolong');
 select is(t.act('outsider', $$update app.enrollments set status = 'withdrawn' where id = t.id('j1')$$), '1', 'left');
 select is(t.dry('outsider', $$update app.enrollments set status = 'active' where id = t.id('j1')$$), '0', 'no way back by a plain change');
 select is(t.act('outsider', $$value:select app.enrol_with_code(t.id('j3'), t.id('c.open'), null)$$), t.id('j1')::text, 'back by joining');
-select is((select status || version from app.enrollments where id = t.id('j1')), 'active3', 'the same enrolment lives again');
+select is((select status || version from app.enrollments where id = t.id('j1')), 'active3', 'the same enrollment lives again');
 select is(t.act('student', $$value:select app.enrol_with_code(t.id('j4'), t.id('c.open'), null)$$), t.id('j4')::text, 'the second of two seats');
 select is(t.dry('done', $$select app.enrol_with_code(t.id('j5'), t.id('c.open'), null)$$), '23514 enrollments_seats', 'there is no third');
 select is(t.dry('other', $$update app.enrollments set status = 'completed' where id = t.id('j1')$$), '1', 'who has completed ...');
@@ -97,7 +97,7 @@ select is(t.act('teacher', pg_temp.import('b1', 'true, false', good)), '1 enrol,
 select is((select total || ' ' || enrolled || ' ' || reactivated || ' ' || unchanged || ' ' || failed from app.enrollment_imports where id = t.id('b1')), '4 1 1 2 0', 'is counted');
 select is((select string_agg(line || email || action || coalesce(previous_status, ''), ' ' order by line) from app.enrollment_import_rows where import_id = t.id('b1')),
           '1outsider@a.exampleenrol 2gone@a.examplereactivatewithdrawn 3student@a.exampleunchanged 4done@a.exampleunchanged', 'and kept line by line');
-select is((select status || source || (import_id = t.id('b1')) from app.enrollments where id = t.id('b11')), 'activeimporttrue', 'the new enrolment has the given identifier');
+select is((select status || source || (import_id = t.id('b1')) from app.enrollments where id = t.id('b11')), 'activeimporttrue', 'the new enrollment has the given identifier');
 select is((select status from app.enrollments where id = t.id('e.main.gone')), 'active', 'the withdrawn one is back');
 select is(t.dry('teacher', pg_temp.import('b1', 'true, false', good)), '23505 enrollment_imports_pkey', 'a batch has one identifier') from list;
 select is(t.dry('coteacher', $$select from app.enrollment_import_rows where import_id = t.id('b1')$$), '4', 'the co-teacher sees it');

@@ -20,7 +20,7 @@ insert into expected values
     -- main, old (archived) and open, not the draft
     ('student',   1,  5,  1,  3,  0,  2,  3,  0,  0,  2,  1,  1,  0,  1),
     ('done',      1,  5,  1,  2,  0,  2,  1,  0,  0,  2,  0,  0,  0,  0),
-    -- access over, not yet begun, withdrawn: as if not enrolled, but for the enrolment itself
+    -- access over, not yet begun, withdrawn: as if not enrolled, but for the enrollment itself
     ('late',      1,  5,  1,  1,  0,  0,  1,  0,  0,  1,  0,  0,  0,  0),
     ('early',     1,  5,  1,  1,  0,  0,  1,  0,  0,  1,  0,  0,  0,  0),
     ('gone',      1,  5,  1,  1,  0,  0,  1,  0,  0,  1,  0,  0,  0,  0),

@@ -152,7 +152,7 @@ def test_only_what_changed_is_kept(people, api):
 
 def test_sensitive_values_are_not_kept(teacher, people, api):
     admin, code, title = api("admin"), unique("CODE"), unique("Titled")
-    course = make_course(teacher, enrolment="code", join_code=code, title=title)
+    course = make_course(teacher, enrollment="code", join_code=code, title=title)
     body = unique("body")
     notice = data(teacher.post(f"/api/v1/courses/{course['id']}/announcements",
                                json={"title": "T", "body": body}), 201)

@@ -73,7 +73,7 @@ class World:
             return path
         teacher, ids = self.callers["teacher"], {"user_id": self.known["user_id"]}
         course = data(teacher.post(V1 + "/courses", json={
-            "title": f"Course {mark()}", "description": mark(), "enrolment": "code", "join_code": mark()}), 201)
+            "title": f"Course {mark()}", "description": mark(), "enrollment": "code", "join_code": mark()}), 201)
         ids["course_id"] = course["id"]
         inner = f"{V1}/courses/{course['id']}"
         if operation.id != "course_publish":
@@ -251,7 +251,7 @@ def test_a_marked_person_signs_in(new_client, logs):
 def test_addresses_and_codes_that_are_taken(world, logs):
     """A unique violation must not tell the value that is taken."""
     teacher, code = world.callers["teacher"], mark()
-    course = {"title": mark(), "enrolment": "code", "join_code": code}
+    course = {"title": mark(), "enrollment": "code", "join_code": code}
     data(teacher.post(V1 + "/courses", json=course), 201)
     assert teacher.post(V1 + "/courses", json=course).status_code == 409
     key = {"idempotency-key": mark()}

@@ -72,7 +72,7 @@ def test_only_a_title_is_required(teacher):
     assert answer.headers["location"] == f"/api/v1/courses/{course['id']}"
     assert uuid.UUID(course["id"]).version == 7
     assert course["title"] == title and course["owner_id"] == teacher.id
-    assert (course["status"], course["visibility"], course["enrolment"]) == ("draft", "private", "closed")
+    assert (course["status"], course["visibility"], course["enrollment"]) == ("draft", "private", "closed")
     assert course["description"] == "" and course["version"] == 1
     for empty in ("seats", "starts_at", "ends_at", "published_at", "archived_at"):
         assert course[empty] is None
@@ -124,7 +124,7 @@ def test_created_updated_deleted_leave_their_events(teacher, rows):
 
 
 def test_delete_takes_what_belongs_to_the_course(teacher, student, rows):
-    course = make_course(teacher, enrolment="code", join_code=unique("J"))
+    course = make_course(teacher, enrollment="code", join_code=unique("J"))
     enrol(teacher, course, student.id)
     data(teacher.post(path(course, "/announcements"), json={"title": "T", "body": "B"}), 201)
     done(teacher.delete(path(course)))
@@ -307,19 +307,19 @@ def test_null_clears_and_absence_keeps(teacher):
 def test_null_where_nothing_can_be_cleared(teacher):
     course = make_course(teacher)
     found = violations(teacher.patch(path(course), json={
-        "title": None, "description": None, "visibility": None, "enrolment": None}))
-    assert set(found) == {"/title", "/description", "/visibility", "/enrolment"}
+        "title": None, "description": None, "visibility": None, "enrollment": None}))
+    assert set(found) == {"/title", "/description", "/visibility", "/enrollment"}
     assert data(teacher.get(path(course)))["version"] == course["version"]
 
 
 def test_all_violations_at_once(teacher, rows):
     title = unique()
-    sent = {"title": title, "description": "x" * 2001, "visibility": "secret", "enrolment": 7, "seats": 0,
+    sent = {"title": title, "description": "x" * 2001, "visibility": "secret", "enrollment": 7, "seats": 0,
             "starts_at": "tomorrow", "colour": "red", "join_code": "ab"}
     for answer in (teacher.post("/api/v1/courses", json=sent),
                    teacher.patch(path(make_course(teacher)), json=sent)):
         found = violations(answer)
-        assert set(found) == {"/description", "/visibility", "/enrolment", "/seats", "/starts_at",
+        assert set(found) == {"/description", "/visibility", "/enrollment", "/seats", "/starts_at",
                               "/colour", "/join_code"}
         rows.traceless(answer)
     assert rows.count("courses", title=title) == 0
@@ -412,7 +412,7 @@ def test_idempotent_creation(teacher, rows):
 
 def test_who_sees_the_join_code(teacher, colleague, student, people, api):
     code = unique("SEE")
-    course = make_course(teacher, visibility="catalogue", enrolment="code", join_code=code)
+    course = make_course(teacher, visibility="catalogue", enrollment="code", join_code=code)
     assistant = people.make()
     data(teacher.post(path(course, "/staff"), json={"user_id": assistant.id, "role": "assistant"}), 201)
     enrol(teacher, course, student.id)
@@ -424,17 +424,17 @@ def test_who_sees_the_join_code(teacher, colleague, student, people, api):
 
 def test_joining_by_code_needs_a_code(teacher, rows):
     title = unique()
-    answer = teacher.post("/api/v1/courses", json={"title": title, "enrolment": "code"})
+    answer = teacher.post("/api/v1/courses", json={"title": title, "enrollment": "code"})
     rows.traceless(answer)
     refused(answer, 422, "join_code_missing")
     assert rows.count("courses", title=title) == 0
     course = make_course(teacher)
-    refused(teacher.patch(path(course), json={"enrolment": "code"}), 422, "join_code_missing")
+    refused(teacher.patch(path(course), json={"enrollment": "code"}), 422, "join_code_missing")
     code = unique("NEED")
-    data(teacher.patch(path(course), json={"enrolment": "code", "join_code": code}))
+    data(teacher.patch(path(course), json={"enrollment": "code", "join_code": code}))
     refused(teacher.patch(path(course), json={"join_code": None}), 422, "join_code_missing")
     assert data(teacher.get(path(course)))["join_code"] == code
-    data(teacher.patch(path(course), json={"enrolment": "open", "join_code": None}))
+    data(teacher.patch(path(course), json={"enrollment": "open", "join_code": None}))
     assert data(teacher.get(path(course)))["join_code"] is None
 
 

@@ -156,7 +156,7 @@ def test_a_replay_needs_the_caller_still(anon, teacher, title):
 
 def test_a_failed_request_is_not_kept(instance, teacher, admin, title):
     headers = key()
-    for body, status in (({"title": ""}, 422), ({"title": title, "enrolment": "code"}, 422)):
+    for body, status in (({"title": ""}, 422), ({"title": title, "enrollment": "code"}, 422)):
         for _ in range(2):
             answer = teacher.post(COURSES, json=body, headers=headers)
             assert answer.status_code == status and "idempotency-replayed" not in answer.headers
@@ -168,8 +168,8 @@ def test_a_failed_request_is_not_kept(instance, teacher, admin, title):
 
 def test_a_conflict_is_not_kept(teacher):
     code = unique("code")
-    holder = new_course(teacher, enrolment="code", join_code=code)
-    headers, body = key(), {"title": "second", "enrolment": "code", "join_code": code}
+    holder = new_course(teacher, enrollment="code", join_code=code)
+    headers, body = key(), {"title": "second", "enrollment": "code", "join_code": code}
     assert_problem(teacher.post(COURSES, json=body, headers=headers), 409, "join_code_taken")
     assert teacher.delete(f"{COURSES}/{holder['id']}").status_code == 204
     answer = teacher.post(COURSES, json=body, headers=headers)

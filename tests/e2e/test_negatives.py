@@ -150,7 +150,7 @@ def test_wrong_role(world, faults, row):
 
 @rows(lambda row: "enrollment_id" in row.path_names and row.method != "GET")
 def test_seen_but_not_to_be_changed(world, faults, row):
-    """An assistant sees a course's enrolments; what is seen and refused is no 404"""
+    """An assistant sees a course's enrollments; what is seen and refused is no 404"""
     own = world.path(row)
     faults.expect(world.assistant.get(re.sub(r"(enrollments/[^/]*).*", r"\1", own)).status_code == 200, "not seen")
     faults.refused("assistant", world.send(row, world.assistant), 403, "forbidden")
@@ -585,7 +585,7 @@ def test_without_the_database(world, cut_off, faults, metrics, row):
 
 # --- what only some rows refuse ------------------------------------------------------------------
 
-def test_enrolment_of_who_is_no_student_any_more(world):
+def test_enrollment_of_who_is_no_student_any_more(world):
     person, course = world.people.make(), f"{V1}/courses/{world.own['course_id']}"
     enrolled = data(world.admin.post(course + "/enrollments", json={"user_id": person.id}), 201)
     path = f"{V1}/enrollments/{enrolled['id']}"

@@ -167,12 +167,12 @@ def test_many_members_and_elements(teacher, marker):
 # --- fields ------------------------------------------------------------------------------------------
 
 def test_all_violations_at_once(instance, teacher, admin, marker):
-    body = {"title": "", "owner_id": "no", "description": "x" * 2001, "visibility": "secret", "enrolment": 3,
+    body = {"title": "", "owner_id": "no", "description": "x" * 2001, "visibility": "secret", "enrollment": 3,
             "join_code": "a b c d e f", "seats": 0, "starts_at": "yesterday", "ends_at": True, marker: 1,
             "a/b~c": 2}
     assert_problem(teacher.post(COURSES, json=body), 422, "validation_failed", [
         ("/title", "length"), ("/owner_id", "uuid"), ("/description", "length"), ("/visibility", "choice"),
-        ("/enrolment", "type"), ("/join_code", "code"), ("/seats", "range"), ("/starts_at", "timestamp"),
+        ("/enrollment", "type"), ("/join_code", "code"), ("/seats", "range"), ("/starts_at", "timestamp"),
         ("/ends_at", "type"), ("/" + marker, "unknown"), ("/a~1b~0c", "unknown")])
 
 

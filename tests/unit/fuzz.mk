@@ -22,4 +22,3 @@ tests_fuzz_replay_uuid_LDADD = fcgi/libbase.a $(CRYPTO_LIBS) $(UNISTRING_LIBS)
 FUZZ_SECONDS = 3600
 fuzz:
 	$(top_srcdir)/tests/fuzz/run --found fuzz-found $(FUZZ_SECONDS)
-.PHONY: fuzz

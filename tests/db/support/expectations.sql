@@ -17,7 +17,7 @@ insert into relation values
     ('sessions', 'r', 'user_id = t.id(''pupil.%1$s'')', 'app: select; definer: delete insert select update'),
     ('refresh_tokens', 'r', 'session_id = t.id(''m.s.%1$s'')', 'definer: delete insert select update'),
     ('courses', 'r', 'id = t.id(''m.c.%1$s'')',
-     'app: delete insert select update(title,description,status,visibility,enrolment,seats,starts_at,ends_at); definer: select update'),
+     'app: delete insert select update(title,description,status,visibility,enrollment,seats,starts_at,ends_at); definer: select update'),
     ('course_codes', 'r', 'course_id = t.id(''m.c.%1$s'')', 'app: delete insert select update(code); definer: select'),
     ('course_staff', 'r', 'course_id = t.id(''m.c.%1$s'')', 'app: delete insert select; definer: delete insert select update'),
     ('enrollments', 'r', 'id = t.id(''m.e.%1$s'')',
@@ -174,7 +174,7 @@ insert into app.refresh_tokens (digest, session_id, org_id, expires_at) select s
 create temp table host as select name, org, case when org = t.id('A') then 'A' else 'B' end || '.host' as host from holder;
 insert into app.courses (id, org_id, owner_id, title, status, published_at)
 select t.id('m.c.' || name), org, t.id(case when name in ('other', 'foreign') then host else 'pupil.' || name end), name, 'published', now() from host;
-insert into app.courses (id, org_id, owner_id, title, status, visibility, enrolment, seats, published_at, archived_at)
+insert into app.courses (id, org_id, owner_id, title, status, visibility, enrollment, seats, published_at, archived_at)
 select t.id(v.name), t.id(org), t.id(org || '.host'), v.name, status, 'catalogue', 'open', seats, now(), case status when 'archived' then now() end
 from (values ('A.open', 'A', 'published', null), ('B.open', 'B', 'published', null), ('m.old', 'B', 'archived', null), ('m.full', 'B', 'published', 1)) v (name, org, status, seats);
 insert into app.course_codes (course_id, org_id, code) select t.id('m.c.' || name), org, 'code-' || name from holder;
@@ -194,7 +194,7 @@ insert into app.audit_logs (id, chain, seq, org_id, actor_id, action, target_typ
 select t.id('m.l.' || name), 0, 100 + row_number() over (), org, t.id('pupil.' || name), 'x', 'y', sha256(''), sha256('') from holder;
 insert into app.idempotency_keys (org_id, user_id, key, route, digest, created_at, expires_at)
 select org, t.id('pupil.' || name), 'm', 'POST /x', sha256('x'), now() - interval '2 days', now() - interval '1 day' from holder;
-update app.courses set enrolment = 'closed' where enrolment = 'code'; -- so that a code may go
+update app.courses set enrollment = 'closed' where enrollment = 'code'; -- so that a code may go
 set local session_replication_role = origin;
 
 -- Each role with its whole identity, without an organisation, with the role alone, and with another organisation's.

@@ -94,7 +94,7 @@ insert into t.persons values
 insert into app.credentials (user_id, org_id, password_hash)
 select id, org_id, '$argon2id$v=19$m=19456,t=2,p=1$' || repeat('x', 40) from app.users;
 
-insert into app.courses (id, org_id, owner_id, title, status, visibility, enrolment, seats) values
+insert into app.courses (id, org_id, owner_id, title, status, visibility, enrollment, seats) values
     (t.id('c.main'), t.id('A'), t.id('teacher'), 'Main', 'published', 'private', 'closed', null),
     (t.id('c.draft'), t.id('A'), t.id('teacher'), 'Draft', 'draft', 'catalogue', 'closed', null),
     (t.id('c.old'), t.id('A'), t.id('teacher'), 'Old', 'draft', 'private', 'closed', null),
@@ -103,7 +103,7 @@ insert into app.courses (id, org_id, owner_id, title, status, visibility, enrolm
     (t.id('c.b'), t.id('B'), t.id('bteacher'), 'B', 'published', 'catalogue', 'open', null);
 insert into app.course_codes (course_id, org_id, code) values
     (t.id('c.code'), t.id('A'), 'right-code'), (t.id('c.b'), t.id('B'), 'right-code');
-update app.courses set enrolment = 'code' where id = t.id('c.code');
+update app.courses set enrollment = 'code' where id = t.id('c.code');
 insert into app.course_staff (course_id, user_id, org_id, role) values
     (t.id('c.main'), t.id('coteacher'), t.id('A'), 'teacher'),
     (t.id('c.main'), t.id('helper'), t.id('A'), 'assistant');

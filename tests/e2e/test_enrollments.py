@@ -1,4 +1,4 @@
-"""Enrolments: by staff, by oneself, in many from a list; seats, states and windows."""
+"""Enrollments: by staff, by oneself, in many from a list; seats, states and windows."""
 import random
 import time
 import uuid
@@ -71,7 +71,7 @@ def test_by_staff_and_once_more(teacher, student, rows):
     assert made["version"] == 1 and made["import_id"] is None
     assert data(teacher.get(first.headers["location"])) == made
     (event,) = rows.events(first)
-    assert event == {"kind": "enrolment.created", "actor_id": teacher.id, "course_id": course["id"],
+    assert event == {"kind": "enrollment.created", "actor_id": teacher.id, "course_id": course["id"],
                      "subject_type": "enrollment", "subject_id": made["id"]}
 
     again = teacher.post(path(course), json={"user_id": student.id})
@@ -115,7 +115,7 @@ def test_only_students_of_the_organisation(teacher, colleague, people, api, rows
 
 
 def test_a_student_enrols_nobody_else(teacher, klass, rows):
-    course = make_course(teacher, visibility="catalogue", enrolment="open")
+    course = make_course(teacher, visibility="catalogue", enrollment="open")
     answer = klass[0].post(path(course), json={"user_id": klass[1].id})
     rows.traceless(answer)
     refused(answer, 403, "forbidden")
@@ -141,7 +141,7 @@ def test_dates_in_order(teacher, student, rows):
 
 @pytest.mark.parametrize("body", [None, {}, "self"])
 def test_in_an_open_course(teacher, student, rows, body):
-    course = make_course(teacher, visibility="catalogue", enrolment="open")
+    course = make_course(teacher, visibility="catalogue", enrollment="open")
     if body == "self":
         body = {"user_id": student.id}
     answer = student.post(path(course), json=body)
@@ -149,7 +149,7 @@ def test_in_an_open_course(teacher, student, rows, body):
     assert (made["user_id"], made["source"], made["status"]) == (student.id, "self", "active")
     assert answer.headers["location"] == f"/api/v1/enrollments/{made['id']}"
     assert [(e["kind"], e["actor_id"], e["subject_id"]) for e in rows.events(answer)] == \
-        [("enrolment.created", student.id, made["id"])]
+        [("enrollment.created", student.id, made["id"])]
     again = student.post(path(course), json=body)
     assert data(again, 200) == made
     rows.traceless(again)
@@ -160,7 +160,7 @@ def test_in_an_open_course(teacher, student, rows, body):
 
 def test_with_a_code(teacher, student, rows):
     code = unique("JOIN")
-    course = make_course(teacher, visibility="catalogue", enrolment="code", join_code=code)
+    course = make_course(teacher, visibility="catalogue", enrollment="code", join_code=code)
     for wrong in ({}, {"join_code": code[:-1]}, {"join_code": code + "x"}, {"join_code": code.lower() + "_"}):
         answer = student.post(path(course), json=wrong)
         rows.traceless(answer)
@@ -173,7 +173,7 @@ def test_with_a_code(teacher, student, rows):
 
 def test_a_code_opens_what_cannot_be_seen(teacher, student, rows):
     code = unique("HIDDEN")
-    course = make_course(teacher, enrolment="code", join_code=code)
+    course = make_course(teacher, enrollment="code", join_code=code)
     refused(student.post(path(course), json={"join_code": "wrong-code"}), 404, "not_found")
     refused(student.post(path(course)), 404, "not_found")
     data(student.post(path(course), json={"join_code": code}), 201)
@@ -182,8 +182,8 @@ def test_a_code_opens_what_cannot_be_seen(teacher, student, rows):
 
 def test_a_code_of_another_course_or_organisation(teacher, student, api):
     code, other = unique("ONE"), unique("TWO")
-    course = make_course(teacher, visibility="catalogue", enrolment="code", join_code=code)
-    make_course(teacher, visibility="catalogue", enrolment="code", join_code=other)
+    course = make_course(teacher, visibility="catalogue", enrollment="code", join_code=code)
+    make_course(teacher, visibility="catalogue", enrollment="code", join_code=other)
     refused(student.post(path(course), json={"join_code": other}), 403, "join_code_wrong")
     refused(api("student", "northside").post(path(course), json={"join_code": code}), 404, "not_found")
 
@@ -192,20 +192,20 @@ def test_a_closed_course(teacher, student, rows):
     course = make_course(teacher, visibility="catalogue", join_code=unique("UNUSED"))
     answer = student.post(path(course))
     rows.traceless(answer)
-    refused(answer, 403, "enrolment_closed")
+    refused(answer, 403, "enrollment_closed")
     assert members(rows, course) == {}
 
 
 def test_a_course_that_is_over(teacher, student, rows):
-    course = make_course(teacher, visibility="catalogue", enrolment="open", starts_at=when(days=-9),
+    course = make_course(teacher, visibility="catalogue", enrollment="open", starts_at=when(days=-9),
                          ends_at=when(days=-1))
-    refused(student.post(path(course)), 403, "enrolment_closed")
+    refused(student.post(path(course)), 403, "enrollment_closed")
     assert members(rows, course) == {}
 
 
 def test_drafts_and_hidden_courses_take_nobody(teacher, student, rows):
-    draft = make_course(teacher, visibility="catalogue", enrolment="open", publish=False)
-    hidden = make_course(teacher, enrolment="open")
+    draft = make_course(teacher, visibility="catalogue", enrollment="open", publish=False)
+    hidden = make_course(teacher, enrollment="open")
     for course in (draft, hidden):
         refused(student.post(path(course)), 404, "not_found")
         assert members(rows, course) == {}
@@ -213,7 +213,7 @@ def test_drafts_and_hidden_courses_take_nobody(teacher, student, rows):
 
 @pytest.mark.parametrize("role", ["teacher", "parent", "analyst"])
 def test_only_students_enrol_themselves(people, teacher, rows, role):
-    course = make_course(teacher, visibility="catalogue", enrolment="open")
+    course = make_course(teacher, visibility="catalogue", enrollment="open")
     answer = people.make(role).post(path(course))
     rows.traceless(answer)
     refused(answer, 422, "not_a_student")
@@ -221,7 +221,7 @@ def test_only_students_enrol_themselves(people, teacher, rows, role):
 
 
 def test_nobody_sets_their_own_dates(teacher, student, rows):
-    course = make_course(teacher, visibility="catalogue", enrolment="open")
+    course = make_course(teacher, visibility="catalogue", enrollment="open")
     answer = student.post(path(course), json={"ends_at": when(days=900)})
     rows.traceless(answer)
     refused(answer, 403, "forbidden")
@@ -257,7 +257,7 @@ def test_the_race_for_the_last_seat_by_staff(teacher, klass, rows):
 
 
 def test_the_race_for_the_last_seat_by_students(teacher, klass, rows):
-    course = make_course(teacher, seats=1, visibility="catalogue", enrolment="open")
+    course = make_course(teacher, seats=1, visibility="catalogue", enrollment="open")
     answers = at_once([lambda s=s: s.post(path(course)) for s in klass])
     codes = sorted(a.status_code for a in answers)
     assert codes == [201] + [409] * 7, codes
@@ -265,7 +265,7 @@ def test_the_race_for_the_last_seat_by_students(teacher, klass, rows):
 
 
 def test_one_student_at_many_doors_at_once(teacher, student, rows):
-    course = make_course(teacher, visibility="catalogue", enrolment="open")
+    course = make_course(teacher, visibility="catalogue", enrollment="open")
     answers = at_once([lambda: student.post(path(course)) for _ in range(4)]
                       + [lambda: teacher.post(path(course), json={"user_id": student.id}) for _ in range(4)])
     assert {a.status_code for a in answers} <= {200, 201}, [a.text for a in answers]
@@ -275,7 +275,7 @@ def test_one_student_at_many_doors_at_once(teacher, student, rows):
 
 
 def test_an_archived_course_takes_nobody(teacher, klass, rows):
-    course = make_course(teacher, visibility="catalogue", enrolment="open")
+    course = make_course(teacher, visibility="catalogue", enrollment="open")
     member = enrol(teacher, course, klass[0].id)
     data(teacher.post(path(course, "/archive")))
     refused(teacher.post(path(course), json={"user_id": klass[1].id}), 409, "course_archived")
@@ -296,7 +296,7 @@ def test_complete_withdraw_reactivate(teacher, student, rows):
     completed = teacher.patch(place, json={"status": "completed"})
     assert data(completed)["completed_at"] and data(completed)["withdrawn_at"] is None
     (event,) = rows.events(completed)
-    assert (event["kind"], event["subject_id"]) == ("enrolment.updated", data(completed)["id"])
+    assert (event["kind"], event["subject_id"]) == ("enrollment.updated", data(completed)["id"])
     assert attends(student, course)
     withdrawn = data(teacher.patch(place, json={"status": "withdrawn"}))
     assert withdrawn["withdrawn_at"] and not attends(student, course)
@@ -313,7 +313,7 @@ def test_windows_are_honoured(teacher, student):
     place = f"/api/v1/enrollments/{enrol(teacher, course, student.id, starts_at=when(hours=1))['id']}"
     assert not attends(student, course)
     assert course["id"] not in ids(listed(student, "/api/v1/courses", scope="enrolled"))
-    assert data(student.get(place))["starts_at"], "one's own enrolment is seen before it begins"
+    assert data(student.get(place))["starts_at"], "one's own enrollment is seen before it begins"
     data(teacher.patch(place, json={"starts_at": when(hours=-2)}))
     assert attends(student, course)
     data(teacher.patch(place, json={"ends_at": when(hours=-1)}))
@@ -336,12 +336,12 @@ def test_withdraw_oneself(teacher, student, rows):
     assert (audit["action"], audit["actor_id"], audit["target_id"]) == \
         ("enrollment.withdraw", student.id, member["id"])
     assert (audit["before"]["status"], audit["after"]["status"]) == ("active", "withdrawn")
-    assert [e["kind"] for e in rows.events(answer)] == ["enrolment.withdrawn"]
+    assert [e["kind"] for e in rows.events(answer)] == ["enrollment.withdrawn"]
     refused(student.patch(place, json={"status": "active"}), 403, "forbidden")
     assert members(rows, course) == {student.id: "withdrawn"}
 
 
-def test_who_may_change_an_enrolment(teacher, colleague, klass, api, rows):
+def test_who_may_change_an_enrollment(teacher, colleague, klass, api, rows):
     course = make_course(teacher)
     place = f"/api/v1/enrollments/{enrol(teacher, course, klass[0].id)['id']}"
     for client in (klass[1], colleague, api("admin", "northside"), api("student", "northside")):
@@ -405,7 +405,7 @@ def test_import_and_undo(teacher, klass, rows):
     assert (made["source"], made["import_id"]) == ("import", report["import_id"])
     (event,) = rows.events(answer)
     assert (event["kind"], event["course_id"], event["subject_id"]) == \
-        ("enrolment.imported", course["id"], report["import_id"])
+        ("enrollment.imported", course["id"], report["import_id"])
     assert [(a["action"], a["target_id"]) for a in rows.audits(answer)] == \
         [("enrollment.import", report["import_id"])]
 
@@ -420,7 +420,7 @@ def test_import_and_undo(teacher, klass, rows):
     assert members(rows, course) == {klass[0].id: "withdrawn", klass[1].id: "active"}
     assert [(a["action"], a["target_id"]) for a in rows.audits(undone)] == \
         [("enrollment.import_undo", report["import_id"])]
-    assert [e["kind"] for e in rows.events(undone)] == ["enrolment.import_undone"]
+    assert [e["kind"] for e in rows.events(undone)] == ["enrollment.import_undone"]
     second = teacher.post(undo)
     rows.traceless(second)
     refused(second, 409, "import_already_undone")
@@ -429,7 +429,7 @@ def test_import_and_undo(teacher, klass, rows):
 
 
 def test_undo_after_later_changes(teacher, klass, rows):
-    """What has been done since with an imported enrolment is not thrown away"""
+    """What has been done since with an imported enrollment is not thrown away"""
     course = make_course(teacher)
     for s in klass[:2]:
         done(teacher.delete(f"/api/v1/enrollments/{enrol(teacher, course, s.id)['id']}"))

@@ -1,4 +1,4 @@
-/* Enrolments: one by one, by oneself, and many from a list. */
+/* Enrollments: one by one, by oneself, and many from a list. */
 #include <string.h>
 
 #include "api/endpoint.h"
@@ -7,7 +7,7 @@
 #include "base/encode.h"
 #include "wire/csv_in.h"
 
-struct enrolment_input {
+struct enrollment_input {
     struct uuid course_id;
     struct uuid user_id;
     struct text join_code;
@@ -15,26 +15,26 @@ struct enrolment_input {
     struct timestamp ends_at;
 };
 
-static const struct field enrolment_fields[] = {
-    FIELD(enrolment_input, course_id, .place = IN_PATH, .doc = "The course"),
-    FIELD(enrolment_input, user_id, .doc = "The student; left out by who enrols themselves"),
-    FIELD(enrolment_input, join_code, .min = 1, .max = 64, .format = FORMAT_CODE, .sensitive = true,
-          .doc = "The course's code, to enrol oneself where it is asked for"),
-    FIELD(enrolment_input, starts_at, .doc = "Access from then on; set by staff"),
-    FIELD(enrolment_input, ends_at, .doc = "Access until then; set by staff"),
+static const struct field enrollment_fields[] = {
+    FIELD(enrollment_input, course_id, .place = IN_PATH, .doc = "The course"),
+    FIELD(enrollment_input, user_id, .doc = "The student; left out by who enrols themselves"),
+    FIELD(enrollment_input, join_code, .min = 1, .max = 64, .format = FORMAT_CODE,
+          .sensitive = true, .doc = "The course's code, to enrol oneself where it is asked for"),
+    FIELD(enrollment_input, starts_at, .doc = "Access from then on; set by staff"),
+    FIELD(enrollment_input, ends_at, .doc = "Access until then; set by staff"),
 };
 
-struct enrolment_change {
+struct enrollment_change {
     struct text status;
     struct timestamp starts_at;
     struct timestamp ends_at;
 };
 
-static const struct field enrolment_change_fields[] = {
-    FIELD(enrolment_change, status, .choices = "active|completed|withdrawn",
+static const struct field enrollment_change_fields[] = {
+    FIELD(enrollment_change, status, .choices = "active|completed|withdrawn",
           .doc = "The new state"),
-    FIELD(enrolment_change, starts_at, .nullable = true, .doc = "Access from then on"),
-    FIELD(enrolment_change, ends_at, .nullable = true, .doc = "Access until then"),
+    FIELD(enrollment_change, starts_at, .nullable = true, .doc = "Access from then on"),
+    FIELD(enrollment_change, ends_at, .nullable = true, .doc = "Access until then"),
 };
 
 struct import_input {
@@ -70,7 +70,7 @@ static const struct field import_line_fields[] = {
         .doc =
             "Of an error: user_unknown, not_a_student, duplicate_line, email_invalid, course_full"),
     FIELD(import_line, user_id, .nullable = true, .doc = "Whom the address belongs to"),
-    FIELD(import_line, enrollment_id, .nullable = true, .doc = "The enrolment"),
+    FIELD(import_line, enrollment_id, .nullable = true, .doc = "The enrollment"),
 };
 
 struct import_report {
@@ -90,7 +90,7 @@ static const struct field import_report_fields[] = {
     FIELD(import_report, dry_run, .doc = "Nothing was changed"),
     FIELD(import_report, atomic, .doc = "All lines or none"),
     FIELD(import_report, total, .doc = "Lines without the header"),
-    FIELD(import_report, enrolled, .doc = "New enrolments"),
+    FIELD(import_report, enrolled, .doc = "New enrollments"),
     FIELD(import_report, reactivated, .doc = "Withdrawn ones brought back"),
     FIELD(import_report, unchanged, .doc = "Enrolled already"),
     FIELD(import_report, failed, .doc = "Lines with an error"),
@@ -106,7 +106,8 @@ static const struct field import_report_fields[] = {
 
 /* Enrolling twice is no event; what is brought back keeps its identifier. */
 static void
-enrolment_found(struct req *r, bool found, const struct sql_enrolment_of_user_row *row, bool dates)
+enrollment_found(struct req *r, bool found, const struct sql_enrollment_of_user_row *row,
+                 bool dates)
 {
     if (!found)
         return;
@@ -115,53 +116,53 @@ enrolment_found(struct req *r, bool found, const struct sql_enrolment_of_user_ro
 }
 
 static err
-enrolment_by_staff(struct req *r, const struct enrolment_input *in)
+enrollment_by_staff(struct req *r, const struct enrollment_input *in)
 {
-    struct sql_enrolment_of_user_params p = {.course_id = in->course_id, .user_id = in->user_id};
-    struct sql_enrolment_of_user_row row;
+    struct sql_enrollment_of_user_params p = {.course_id = in->course_id, .user_id = in->user_id};
+    struct sql_enrollment_of_user_row row;
     bool found;
 
-    TRY(sql_enrolment_of_user_run(r, &p, &row, &found));
+    TRY(sql_enrollment_of_user_run(r, &p, &row, &found));
     r->status = found ? 200 : 201;
-    enrolment_found(r, found, &row, in->starts_at.us != 0 || in->ends_at.us != 0);
-    return reply_bound(r, &sql_enrolment_upsert);
+    enrollment_found(r, found, &row, in->starts_at.us != 0 || in->ends_at.us != 0);
+    return reply_bound(r, &sql_enrollment_upsert);
 }
 
 static err
-enrolment_by_oneself(struct req *r)
+enrollment_by_oneself(struct req *r)
 {
-    const struct enrolment_input *in = r->in;
-    struct sql_enrolment_of_user_params of = {.course_id = in->course_id,
-                                              .user_id = r->claims.user};
-    struct sql_enrolment_of_user_row row;
-    struct sql_enrolment_self_params p = {.new_id = r->new_id};
-    struct sql_enrolment_self_row made;
-    struct sql_enrolment_get_params get;
+    const struct enrollment_input *in = r->in;
+    struct sql_enrollment_of_user_params of = {.course_id = in->course_id,
+                                               .user_id = r->claims.user};
+    struct sql_enrollment_of_user_row row;
+    struct sql_enrollment_self_params p = {.new_id = r->new_id};
+    struct sql_enrollment_self_row made;
+    struct sql_enrollment_get_params get;
     bool found;
 
     if (in->starts_at.us != 0 || in->ends_at.us != 0)
         return fail(r, E_FORBIDDEN);
     p.course_id = in->course_id;
     p.join_code = in->join_code;
-    TRY(sql_enrolment_of_user_run(r, &of, &row, &found));
-    TRY(sql_enrolment_self_run(r, &p, &made));
+    TRY(sql_enrollment_of_user_run(r, &of, &row, &found));
+    TRY(sql_enrollment_self_run(r, &p, &made));
     get.enrollment_id = made.id;
     r->status = uuid_eq(&made.id, &r->new_id) ? 201 : 200;
-    enrolment_found(r, found, &row, false);
-    return reply_one(r, &sql_enrolment_get, &get);
+    enrollment_found(r, found, &row, false);
+    return reply_one(r, &sql_enrollment_get, &get);
 }
 
 static err
-enrolment_create(struct req *r, const void *input)
+enrollment_create(struct req *r, const void *input)
 {
-    const struct enrolment_input *in = input;
+    const struct enrollment_input *in = input;
     struct sql_course_visible_params p = {.course_id = in->course_id};
     struct sql_course_visible_row row;
 
     if (uuid_is_nil(&in->user_id) || uuid_eq(&in->user_id, &r->claims.user))
-        return enrolment_by_oneself(r);
+        return enrollment_by_oneself(r);
     TRY(sql_course_visible_run(r, &p, &row));
-    return enrolment_by_staff(r, in);
+    return enrollment_by_staff(r, in);
 }
 
 /* --- many
@@ -233,7 +234,7 @@ import_count(struct import_report *report, struct text action)
 
 /* All or nothing, and something is wrong: each line's fault is a violation. */
 static err
-import_refuse(struct req *r, const struct sql_enrolment_import_row *rows, size_t count)
+import_refuse(struct req *r, const struct sql_enrollment_import_row *rows, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         if (rows[i].code.p == NULL)
@@ -246,7 +247,7 @@ import_refuse(struct req *r, const struct sql_enrolment_import_row *rows, size_t
 
 static err
 import_reply(struct req *r, struct import_report *report,
-             const struct sql_enrolment_import_row *rows, size_t count)
+             const struct sql_enrollment_import_row *rows, size_t count)
 {
     struct import_line *lines = arena_array(r->arena, count + 1, sizeof *lines);
 
@@ -264,11 +265,11 @@ import_reply(struct req *r, struct import_report *report,
 }
 
 static err
-enrolment_import(struct req *r, const void *input)
+enrollment_import(struct req *r, const void *input)
 {
     const struct import_input *in = input;
     struct import_report report = {.dry_run = in->dry_run, .atomic = in->atomic};
-    struct sql_enrolment_import_row *rows;
+    struct sql_enrollment_import_row *rows;
     struct import_list list = {.count = 0};
     uint8_t digest[SHA256_LEN];
     char hex[2 * SHA256_LEN + 1];
@@ -277,71 +278,73 @@ enrolment_import(struct req *r, const void *input)
     TRY(import_read(r, &list));
     sha256(r->body, digest);
     hex_encode(digest, sizeof digest, hex);
-    struct sql_enrolment_import_params p = {.import_id = r->new_id,
-                                            .course_id = in->course_id,
-                                            .emails = {list.emails, list.count},
-                                            .lines = {list.lines, list.count},
-                                            .ids = {list.ids, list.count},
-                                            .atomic = in->atomic,
-                                            .dry_run = in->dry_run,
-                                            .digest = text_of(hex)};
-    TRY(sql_enrolment_import_run(r, &p, &rows, &count));
+    struct sql_enrollment_import_params p = {.import_id = r->new_id,
+                                             .course_id = in->course_id,
+                                             .emails = {list.emails, list.count},
+                                             .lines = {list.lines, list.count},
+                                             .ids = {list.ids, list.count},
+                                             .atomic = in->atomic,
+                                             .dry_run = in->dry_run,
+                                             .digest = text_of(hex)};
+    TRY(sql_enrollment_import_run(r, &p, &rows, &count));
     if (!in->dry_run)
         report.import_id = r->new_id;
     return import_reply(r, &report, rows, count);
 }
 
-#define ENROLMENT_FAILS                                                            \
+#define ENROLLMENT_FAILS                                                           \
     .fails = FAILS(E_FORBIDDEN, E_COURSE_FULL, E_COURSE_ARCHIVED, E_NOT_A_STUDENT, \
-                   E_JOIN_CODE_WRONG, E_ENROLMENT_CLOSED)
+                   E_JOIN_CODE_WRONG, E_ENROLLMENT_CLOSED)
 
 static const struct endpoint rows[] = {
-    {ENDPOINT(GET, "/enrollments", enrollment_list, USER, EVERYONE), .sql = &sql_enrolment_list,
+    {ENDPOINT(GET, "/enrollments", enrollment_list, USER, EVERYONE), .sql = &sql_enrollment_list,
      .unbounded = true, .since = "0.1.0",
-     .doc = "List the enrolments that the caller may see: one's own, those of courses one teaches, "
-            "or all."},
+     .doc =
+         "List the enrollments that the caller may see: one's own, those of courses one teaches, "
+         "or all."},
     {ENDPOINT(GET, "/enrollments/{enrollment_id}", enrollment_get, USER, EVERYONE),
-     .sql = &sql_enrolment_get, .since = "0.1.0", .doc = "Read an enrolment."},
+     .sql = &sql_enrollment_get, .since = "0.1.0", .doc = "Read an enrollment."},
     {ENDPOINT(PATCH, "/enrollments/{enrollment_id}", enrollment_update, USER, TEACHERS),
-     .in = SHAPE(enrolment_change, enrolment_change_fields), .sql = &sql_enrolment_update,
-     .probe = &sql_enrolment_visible,
+     .in = SHAPE(enrollment_change, enrollment_change_fields), .sql = &sql_enrollment_update,
+     .probe = &sql_enrollment_visible,
      .fails = FAILS(E_COURSE_FULL, E_COURSE_ARCHIVED, E_NOT_A_STUDENT),
-     .event = {"enrolment.updated", "enrollment", "enrollment_id", NULL}, .since = "0.1.0",
-     .doc = "Complete, withdraw or reactivate an enrolment, or set when it gives access."},
+     .event = {"enrollment.updated", "enrollment", "enrollment_id", NULL}, .since = "0.1.0",
+     .doc = "Complete, withdraw or reactivate an enrollment, or set when it gives access."},
     {ENDPOINT(DELETE, "/enrollments/{enrollment_id}", enrollment_withdraw, USER, EVERYONE),
-     .sql = &sql_enrolment_withdraw, .probe = &sql_enrolment_visible, .status = 204,
+     .sql = &sql_enrollment_withdraw, .probe = &sql_enrollment_visible, .status = 204,
      .rate = RATE_DESTRUCTIVE, .audit = {"enrollment.withdraw", "enrollment", "enrollment_id"},
-     .event = {"enrolment.withdrawn", "enrollment", "enrollment_id", NULL}, .since = "0.1.0",
+     .event = {"enrollment.withdrawn", "enrollment", "enrollment_id", NULL}, .since = "0.1.0",
      .doc = "Withdraw oneself or, as staff, a student. The record stays."},
     {ENDPOINT(GET, "/courses/{course_id}/enrollments", course_enrollment_list, USER, EVERYONE),
-     .sql = &sql_enrolment_of_course_list, .probe = &sql_course_visible, .unbounded = true,
-     .since = "0.1.0", .doc = "List the enrolments of a course."},
+     .sql = &sql_enrollment_of_course_list, .probe = &sql_course_visible, .unbounded = true,
+     .since = "0.1.0", .doc = "List the enrollments of a course."},
     {ENDPOINT(POST, "/courses/{course_id}/enrollments", enrollment_create, USER, EVERYONE),
-     .in = SHAPE(enrolment_input, enrolment_fields), .body = BODY_JSON_OPTIONAL,
-     .run = enrolment_create, .reply_sql = &sql_enrolment_upsert, .status = 201, .also = 200,
-     .location = "/enrollments/{id}", ENROLMENT_FAILS,
-     .event = {"enrolment.created", "enrollment", "new", "course_id"}, .since = "0.1.0",
+     .in = SHAPE(enrollment_input, enrollment_fields), .body = BODY_JSON_OPTIONAL,
+     .run = enrollment_create, .reply_sql = &sql_enrollment_upsert, .status = 201, .also = 200,
+     .location = "/enrollments/{id}", ENROLLMENT_FAILS,
+     .event = {"enrollment.created", "enrollment", "new", "course_id"}, .since = "0.1.0",
      .doc = "Enrol a student (staff), or oneself where the course is open or the code is known. "
             "Enrolling twice changes nothing."},
     {ENDPOINT(POST, "/courses/{course_id}/enrollments/import", enrollment_import, USER, TEACHERS),
-     .in = SHAPE(import_input, import_fields), .body = BODY_CSV, .run = enrolment_import,
+     .in = SHAPE(import_input, import_fields), .body = BODY_CSV, .run = enrollment_import,
      .reply = SHAPE(import_report, import_report_fields), .status = 201, .also = 200,
      .fails = FAILS(E_CSV_SYNTAX, E_CSV_LIMIT, E_COURSE_ARCHIVED),
      .audit = {"enrollment.import", "enrollment_import", "new"},
-     .event = {"enrolment.imported", "enrollment_import", "new", "course_id"}, .since = "0.1.0",
+     .event = {"enrollment.imported", "enrollment_import", "new", "course_id"}, .since = "0.1.0",
      .doc = "Enrol everyone on a CSV list with a column email, reported line by line."},
     {ENDPOINT(GET, "/courses/{course_id}/enrollment-imports", enrollment_import_list, USER,
               TEACHERS),
-     .sql = &sql_enrolment_import_list, .probe = &sql_course_visible, .since = "0.1.0",
+     .sql = &sql_enrollment_import_list, .probe = &sql_course_visible, .since = "0.1.0",
      .doc = "List the imports of a course."},
     {ENDPOINT(GET, "/enrollment-imports/{import_id}", enrollment_import_get, USER, TEACHERS),
-     .sql = &sql_enrolment_import_get, .since = "0.1.0", .doc = "Read what an import did."},
+     .sql = &sql_enrollment_import_get, .since = "0.1.0", .doc = "Read what an import did."},
     {ENDPOINT(POST, "/enrollment-imports/{import_id}/undo", enrollment_import_undo, USER, TEACHERS),
-     .sql = &sql_enrolment_import_undo, .status = 200, .fails = FAILS(E_IMPORT_UNDONE),
+     .sql = &sql_enrollment_import_undo, .status = 200, .fails = FAILS(E_IMPORT_UNDONE),
      .audit = {"enrollment.import_undo", "enrollment_import", "import_id"},
-     .event = {"enrolment.import_undone", "enrollment_import", "import_id", NULL}, .since = "0.1.0",
-     .doc = "Undo an import: new enrolments go (or are withdrawn, if they have changed since), "
+     .event = {"enrollment.import_undone", "enrollment_import", "import_id", NULL},
+     .since = "0.1.0",
+     .doc = "Undo an import: new enrollments go (or are withdrawn, if they have changed since), "
             "brought back ones return to what they were."},
 };
 
-DOMAIN(enrolment, "Enrolments", rows);
+DOMAIN(enrollment, "Enrollments", rows);
