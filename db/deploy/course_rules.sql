@@ -1,5 +1,7 @@
 -- What a CHECK cannot say of courses, their staff and their members. The functions look at other
 -- rows than the caller may see, so they run as lectern_definer. Each refusal names a constraint.
+-- They run before the policies refuse a row, so none may tell of another organisation than the
+-- caller's: neither what is there, nor by a wait for its lock.
 begin;
 set local role lectern_owner;
 
@@ -80,7 +82,8 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
     if exists (select from app.courses c
-               where c.id = new.course_id and c.owner_id = new.user_id) then
+               where c.id = new.course_id and c.owner_id = new.user_id
+                     and c.org_id = coalesce(app.org_id(), c.org_id)) then
         raise exception using errcode = '23514', constraint = 'course_staff_owner',
             message = 'the owner of a course is not its staff';
     end if;
@@ -107,8 +110,8 @@ declare
 begin
     -- Of another organisation is as good as unknown: the answer must not tell them apart.
     if not exists (select from app.users u join app.courses k on k.org_id = u.org_id
-                   where k.id = course and u.id = member and u.role = 'student'
-                         and u.status = 'active') then
+                   where k.id = course and k.org_id = coalesce(app.org_id(), k.org_id)
+                         and u.id = member and u.role = 'student' and u.status = 'active') then
         raise exception using errcode = '23514', constraint = 'enrollments_role',
             message = 'only a student can be enrolled';
     end if;

@@ -10,7 +10,7 @@
 /* What a server may take beyond the time of the statement itself, such as flushing a commit. */
 #define SILENCE_MS 5000
 /* Jobs lift the statement's timeout where they must. */
-#define JOB_PATIENCE_MS (24 * 3600 * INT64_C(1000))
+#define JOB_PATIENCE_MS (24 * INT64_C(3600000))
 
 struct options {
     const char *keyword[OPTIONS_MAX];
