@@ -20,22 +20,22 @@ create temp table person on commit drop as
 select v.*, (case v.org when 'demo' then v.login || '@demo.lectern.example'
                         else v.login || '@northside.lectern.example' end) as email
 from (values
-    ('demo', 'admin', 'Ada Brandt', 'admin'),
-    ('demo', 'operator', 'Oskar Lindqvist', 'operator'),
-    ('demo', 'teacher', 'Theresa Okafor', 'teacher'),
-    ('demo', 'teacher2', 'Tomás Herrera', 'teacher'),
-    ('demo', 'student', 'Sam Petrov', 'student'),
-    ('demo', 'student2', 'Sofia Rossi', 'student'),
-    ('demo', 'student3', 'Saanvi Iyer', 'student'),
-    ('demo', 'student4', 'Stefan Novák', 'student'),
-    ('demo', 'student5', 'Selma Yıldız', 'student'),
-    ('demo', 'student6', 'Simon Dubois', 'student'),
-    ('demo', 'student7', 'Shu Tanaka', 'student'),
-    ('demo', 'student8', 'Salome Mwangi', 'student'),
-    ('demo', 'parent', 'Paula Petrov', 'parent'),
-    ('northside', 'admin', 'Nora Adeyemi', 'admin'),
-    ('northside', 'teacher', 'Niels Teklu', 'teacher'),
-    ('northside', 'student', 'Noemi Sand', 'student')
+    ('demo', 'admin', 'Demo Admin', 'admin'),
+    ('demo', 'operator', 'Demo Operator', 'operator'),
+    ('demo', 'teacher', 'Demo Teacher', 'teacher'),
+    ('demo', 'teacher2', 'Demo Teacher 2', 'teacher'),
+    ('demo', 'student', 'Demo Student', 'student'),
+    ('demo', 'student2', 'Demo Student 2', 'student'),
+    ('demo', 'student3', 'Demo Student 3', 'student'),
+    ('demo', 'student4', 'Demo Student 4', 'student'),
+    ('demo', 'student5', 'Demo Student 5', 'student'),
+    ('demo', 'student6', 'Demo Student 6', 'student'),
+    ('demo', 'student7', 'Demo Student 7', 'student'),
+    ('demo', 'student8', 'Demo Student 8', 'student'),
+    ('demo', 'parent', 'Demo Parent', 'parent'),
+    ('northside', 'admin', 'Northside Admin', 'admin'),
+    ('northside', 'teacher', 'Northside Teacher', 'teacher'),
+    ('northside', 'student', 'Northside Student', 'student')
 ) v (org, login, name, role);
 
 insert into app.users (id, org_id, email, name, role, email_verified_at)

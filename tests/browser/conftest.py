@@ -34,7 +34,7 @@ document.addEventListener('securitypolicyviolation', function (e) {
 def instance():
     path = pathlib.Path(os.environ.get("LECTERN_INSTANCE", TREE / ".lectern" / "instance.json"))
     if not path.is_file():
-        pytest.skip(f"no instance: {path} does not exist (deploy/up makes one)")
+        pytest.fail(f"no instance: {path} does not exist (deploy/up makes one)")
     return json.loads(path.read_text())
 
 
