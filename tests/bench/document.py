@@ -16,8 +16,9 @@ def machine():
     text = pathlib.Path("/proc/cpuinfo").read_text()
     model = next((line.split(":", 1)[1].strip() for line in text.splitlines()
                   if line.startswith("model name")), platform.machine())
+    kernel = platform.release().split("-")[0]
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    return (f"{model}, {os.cpu_count()} processors, {memory:.0f} GB, Linux {platform.release().split("-")[0]}; "
+    return (f"{model}, {os.cpu_count()} processors, {memory:.0f} GB, Linux {kernel}; "
             f"{_version('psql', '--version')}, {_version('nginx', '-v')}, "
             f"node {_version('node', '--version')}")
 
