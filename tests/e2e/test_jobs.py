@@ -49,7 +49,7 @@ def place(instance):
         "LECTERN_INSTANCE", TREE / ".lectern" / "instance.json")).resolve().parent)
     wanted = [found.bin / "lectern-jobs", found.config, found.dir / "secrets" / "db-superuser"]
     if not all(os.access(path, os.R_OK) for path in wanted):
-        pytest.skip(f"{found.dir} is not a directory of deploy/up, or not ours to read")
+        pytest.fail(f"{found.dir} is not a directory of deploy/up, or not ours to read")
     return found
 
 

@@ -246,7 +246,6 @@ formats_check(void)
         CU_ASSERT_PTR_NOT_NULL(format_info((enum field_format)f)->name);
         CU_ASSERT_PTR_NOT_NULL(format_info((enum field_format)f)->message);
     }
-    CU_PASS("every format was looked at");
 }
 
 /* --- OpenAPI ------------------------------------------------------------------------------ */
