@@ -11,6 +11,7 @@ PACKAGES_TEST=(libcunit1-dev postgresql-15-pgtap libtap-parser-sourcehandler-pgt
     chromium:chromium chromium-driver python3-selenium fonts-dejavu-core shellcheck:shellcheck spawn-fcgi systemd
     xz-utils git:git clang-format:clang-format clang:clang libclang-rt-dev clang-tidy:clang-tidy
     cppcheck:cppcheck valgrind:valgrind)
+PACKAGES_BENCH=(wrk:wrk)
 
 # nginx and its like live where other users' PATH does not look.
 PATH=$PATH:/usr/sbin:/sbin

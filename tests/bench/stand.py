@@ -20,6 +20,10 @@ TEACHER = "t000002"  # owns courses 1, 401, 801
 COURSES = {"100x": "Course 1", "10x": "Course 101", "1x": "Course 201", "write": "Course 401"}
 GROWTH_ROWS = {"10x": 50000, "1x": 5000}
 SERVERS = ("fastify_tuned", "fastify", "express")
+PACKAGES = """COMMAND=tests/bench/run
+source "$0/deploy/lib/common.sh"; source "$0/deploy/lib/packages.sh"
+packages_install "$1" "${PACKAGES_BENCH[@]}"
+"""
 # Limits out of the way, but counted; the cost of a check does not depend on its limit.
 SETTINGS = """\
 WORKERS={workers}
@@ -64,8 +68,8 @@ class Stand:
         wanted = self.asked.parent / (self.asked.name + ".settings")
         wanted.write_text(settings(self.workers))
         try:
-            self._shell([str(TREE / "deploy/up"), "--dir", str(self.asked), "--no-install",
-                         "--settings", str(wanted)], 1800)
+            self._shell(["bash", "-euc", PACKAGES, str(TREE), str(wanted.with_suffix(".log"))], 1800)
+            self._shell([str(TREE / "deploy/up"), "--dir", str(self.asked), "--settings", str(wanted)], 1800)
         finally:
             wanted.unlink()
         self.dir = self.asked.resolve()

@@ -13,8 +13,3 @@ check_PROGRAMS += tests/fuzz/replay_token
 tests_fuzz_replay_token_SOURCES = tests/fuzz/fuzz_token.c tests/fuzz/replay.c tests/fuzz/fuzz.h $(auth_forge)
 tests_fuzz_replay_token_CPPFLAGS = $(AM_CPPFLAGS) -DCORPUS='"token"'
 tests_fuzz_replay_token_LDADD = $(auth_test_libs)
-
-# make tests/bench/token && tests/bench/token
-EXTRA_PROGRAMS += tests/bench/token
-tests_bench_token_SOURCES = tests/bench/token.c $(auth_forge)
-tests_bench_token_LDADD = $(auth_test_libs)

@@ -3,8 +3,3 @@ tests_unit_test_shm_tables_SOURCES = tests/unit/test_shm_tables.c tests/unit/uni
 tests_unit_test_shm_tables_LDADD = fcgi/libshm.a fcgi/libbase.a $(CUNIT_LIBS) $(CRYPTO_LIBS) $(UNISTRING_LIBS)
 tests_unit_test_shm_rate_SOURCES = tests/unit/test_shm_rate.c tests/unit/unit.c tests/unit/unit.h
 tests_unit_test_shm_rate_LDADD = fcgi/libshm.a fcgi/libbase.a $(CUNIT_LIBS) $(CRYPTO_LIBS) $(UNISTRING_LIBS)
-
-# make tests/bench/limit_check && tests/bench/limit_check
-EXTRA_PROGRAMS += tests/bench/limit_check
-tests_bench_limit_check_SOURCES = tests/bench/limit_check.c
-tests_bench_limit_check_LDADD = fcgi/libshm.a fcgi/libbase.a $(CRYPTO_LIBS) $(UNISTRING_LIBS)
