@@ -1,5 +1,5 @@
 begin;
 
-select 1 / (app.schema_version() = 'foundation')::int;
+select 1 / (app.schema_version() is not null)::int;
 
 rollback;

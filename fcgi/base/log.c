@@ -2,8 +2,12 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -17,6 +21,9 @@
 /* `,"truncated":true}` and the newline always fit behind the fields. */
 #define TAIL_BYTES 24
 #define PATIENCE_MS 100
+#define PENDING_MAX 8192 /* a pipe of the journal takes it whole or not at all */
+#define SEEN_SLOTS 64
+#define SEEN_NAME_MAX 24
 
 static const char *const level_names[] = {"debug", "info", "warn", "error"};
 
@@ -42,8 +49,24 @@ static struct {
     char redacted[2048]; /* comma-separated, besides the words above */
 } config = {LOG_L_INFO, "lectern", ""};
 
-static bool stuck;   /* the last line could not be written */
-static int64_t lost; /* lines since the last one that was */
+struct log_pending {
+    size_t len, lines;
+    char bytes[PENDING_MAX + LINE_MAX_BYTES];
+};
+
+static struct log_pending *pending; /* NULL: each line is written at once */
+static bool stuck;                  /* the last line could not be written */
+static bool never_waits;            /* standard error is a file */
+static int64_t lost;                /* lines since the last one that was */
+static bool lost_told;              /* by a line that waits */
+static pid_t own_pid;
+
+/* Which names are redacted, as found out before. By the name's text: its address alone could come
+ * again with another text. */
+static struct {
+    char name[SEEN_NAME_MAX];
+    bool redacted;
+} seen[SEEN_SLOTS];
 
 static void
 copy_bounded(char *to, size_t size, struct text from)
@@ -59,7 +82,11 @@ void
 log_configure(void)
 {
     struct text level = setting_text(S_LOG_LEVEL);
+    struct stat target;
 
+    memset(seen, 0, sizeof seen);
+    own_pid = getpid();
+    never_waits = fstat(STDERR_FILENO, &target) == 0 && S_ISREG(target.st_mode);
     for (size_t i = 0; i < sizeof level_names / sizeof level_names[0]; i++) {
         if (text_eq(level, text_of(level_names[i])))
             config.level = (enum log_level)i;
@@ -89,7 +116,7 @@ is_last_word(struct text name, struct text word)
 }
 
 static bool
-is_redacted(const char *field)
+is_redacted_name(const char *field)
 {
     struct text name = text_of(field);
     struct text rest = text_of(config.redacted);
@@ -107,6 +134,20 @@ is_redacted(const char *field)
             return true;
     }
     return false;
+}
+
+static bool
+is_redacted(const char *field)
+{
+    size_t len = strlen(field), i = ((unsigned char)field[0] + 7 * len) % SEEN_SLOTS;
+
+    if (len == 0 || len >= SEEN_NAME_MAX)
+        return is_redacted_name(field);
+    if (memcmp(seen[i].name, field, len + 1) != 0) {
+        memcpy(seen[i].name, field, len + 1);
+        seen[i].redacted = is_redacted_name(field);
+    }
+    return seen[i].redacted;
 }
 
 /* At most VALUE_MAX_BYTES, cut between characters; with '?' for every byte that is not ASCII
@@ -190,37 +231,97 @@ write_head(struct buf *b, enum log_level level, const char *message)
     json_kv_z(b, "level", level_names[level]);
     json_key(b, "service");
     write_text(b, text_of(config.service));
-    json_kv_int(b, "pid", getpid());
+    json_kv_int(b, "pid", own_pid == 0 ? getpid() : own_pid);
     json_key(b, "message");
     write_text(b, text_of(message));
-    if (lost > 0)
+    if (lost > 0 && !lost_told)
         json_kv_int(b, "lines_lost", lost);
+    lost_told = true;
 }
 
 /* A reader that has stopped must not stop the service: it is waited for once, a little, and then
  * not again until it reads. */
 static bool
-reader_takes(void)
+reader_takes(size_t lines)
 {
     struct pollfd reader = {.fd = STDERR_FILENO, .events = POLLOUT};
 
+    if (never_waits)
+        return true;
     stuck = poll(&reader, 1, stuck ? 0 : PATIENCE_MS) == 0;
-    lost += stuck;
+    lost = stuck ? lost + (int64_t)lines : 0;
+    lost_told = false;
     return !stuck;
+}
+
+static void
+write_lines(const char *p, size_t len, size_t lines)
+{
+    int saved_errno = errno;
+    ssize_t written;
+
+    if (reader_takes(lines)) {
+        do {
+            written = write(STDERR_FILENO, p, len);
+        } while (written < 0 && errno == EINTR);
+    }
+    errno = saved_errno;
+}
+
+static void
+pending_write(struct log_pending *p)
+{
+    if (p->len > 0)
+        write_lines(p->bytes, p->len, p->lines);
+    p->len = p->lines = 0;
+}
+
+void
+log_flush(void)
+{
+    if (pending != NULL)
+        pending_write(pending);
+}
+
+struct log_pending *
+log_pending_new(void)
+{
+    void *p = mmap(NULL, sizeof(struct log_pending), PROT_READ | PROT_WRITE,
+                   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+    return p == MAP_FAILED ? NULL : p;
+}
+
+void
+log_pending_use(struct log_pending *p)
+{
+    own_pid = getpid();
+    pending = p;
+    if (p != NULL)
+        atexit(log_flush);
+}
+
+void
+log_pending_free(struct log_pending *p)
+{
+    if (p == NULL)
+        return;
+    if (p->len <= sizeof p->bytes)
+        pending_write(p);
+    munmap(p, sizeof *p);
 }
 
 void
 log_write(enum log_level level, const char *message, const struct log_field *fields)
 {
     char line[LINE_MAX_BYTES + 1];
+    char *to = pending == NULL ? line : pending->bytes + pending->len;
     /* A buffer that is at its maximum never asks for memory. */
     struct buf b = {
-        .p = line, .cap = LINE_MAX_BYTES - TAIL_BYTES, .max = LINE_MAX_BYTES - TAIL_BYTES};
-    int saved_errno = errno;
+        .p = to, .cap = LINE_MAX_BYTES - TAIL_BYTES, .max = LINE_MAX_BYTES - TAIL_BYTES};
     bool whole;
-    ssize_t written;
 
-    if (!log_enabled(level) || !reader_takes())
+    if (!log_enabled(level))
         return;
     write_head(&b, level, message);
     whole = write_fields(&b, fields);
@@ -229,9 +330,14 @@ log_write(enum log_level level, const char *message, const struct log_field *fie
         json_kv_bool(&b, "truncated", true);
     json_close(&b, '}');
     buf_char(&b, '\n');
-    do {
-        written = write(STDERR_FILENO, line, b.len);
-    } while (written < 0 && errno == EINTR);
-    lost = 0;
-    errno = saved_errno;
+    if (pending == NULL) {
+        write_lines(line, b.len, 1);
+        return;
+    }
+    /* Counted last: what is counted is whole, whenever the process ends. */
+    pending->lines++;
+    atomic_signal_fence(memory_order_release);
+    pending->len += b.len;
+    if (level >= LOG_L_WARN || pending->len > PENDING_MAX)
+        pending_write(pending);
 }

@@ -1,5 +1,5 @@
 /* JSON lines on standard error. Typed fields only: there is no way to log a body,
- * a header or a free text of a request. One line is one write(2). */
+ * a header or a free text of a request. No line is spread over two writes. */
 #ifndef LECTERN_BASE_LOG_H
 #define LECTERN_BASE_LOG_H
 
@@ -43,5 +43,16 @@ void log_write(enum log_level level, const char *message, const struct log_field
 /* From LOG_LEVEL, LOG_SERVICE_NAME, LOG_REDACTED_FIELDS; call again after a reload. */
 void log_configure(void);
 bool log_enabled(enum log_level level);
+
+/* Lines of one process that wait to be written together: a busy worker saves a system call for each
+ * request. They lie in memory that the parent shares, so that nothing is lost with the process. */
+struct log_pending;
+struct log_pending *log_pending_new(void); /* before fork; NULL when there is no memory */
+/* From now on this process's lines below "warn" wait until log_flush, a graver line, its orderly
+ * end, or until 8 KiB are there. Whoever is about to wait for work flushes first. */
+void log_pending_use(struct log_pending *p);
+void log_flush(void);
+/* By the parent, when the process has ended: writes what it left. NULL is allowed. */
+void log_pending_free(struct log_pending *p);
 
 #endif

@@ -30,6 +30,7 @@ struct proc {
     bool ready;
     int64_t started_ms;
     int64_t deadline_ms; /* when SIGKILL is due; NEVER while it may live */
+    struct log_pending *lines;
 };
 
 enum role { CURRENT, INCOMING, LEAVING, ROLES };
@@ -123,7 +124,7 @@ child_signals(void)
 }
 
 static _Noreturn void
-child_run(struct master *m, unsigned slot, int ready_fd)
+child_run(struct master *m, unsigned slot, int ready_fd, struct log_pending *lines)
 {
     char title[16];
     sigset_t wait_mask;
@@ -135,6 +136,7 @@ child_run(struct master *m, unsigned slot, int ready_fd)
     snprintf(title, sizeof title, "%.10s/%u", m->c->name, slot);
     prctl(PR_SET_NAME, title);
     close(m->signal_fd);
+    log_pending_use(lines);
     for (unsigned i = 0; i < m->c->workers; i++) {
         for (int role = 0; role < ROLES; role++)
             close_ready(&m->slots[i].proc[role]);
@@ -163,18 +165,20 @@ worker_start(struct master *m, unsigned index, enum role role, int64_t now)
     if (pipe2(ready, O_CLOEXEC | O_NONBLOCK) != 0)
         return false;
     fflush(NULL); /* or the child would write the same again */
+    struct log_pending *lines = log_pending_new();
     pid_t pid = fork();
     if (pid == 0) {
         close(ready[0]);
-        child_run(m, index, ready[1]);
+        child_run(m, index, ready[1], lines);
     }
     close(ready[1]);
     if (pid < 0) {
         close(ready[0]);
+        log_pending_free(lines);
         return false;
     }
-    s->proc[role] =
-        (struct proc){.pid = pid, .ready_fd = ready[0], .started_ms = now, .deadline_ms = NEVER};
+    s->proc[role] = (struct proc){
+        .pid = pid, .ready_fd = ready[0], .started_ms = now, .deadline_ms = NEVER, .lines = lines};
     tell(m, s->used && role == CURRENT ? MASTER_WORKER_RESTARTED : MASTER_WORKER_STARTED);
     s->used = true;
     log_event(LOG_L_INFO, "worker started", LOG_Z("pool", m->c->name), LOG_INT("slot", index),
@@ -250,6 +254,7 @@ worker_ended(struct master *m, unsigned index, enum role role, int status)
     bool recycled = p->ready && WIFEXITED(status) && WEXITSTATUS(status) == 0;
     bool young = now - p->started_ms < YOUNG_MS;
 
+    log_pending_free(p->lines);
     log_end_of(m, index, p, status);
     if (WIFSIGNALED(status))
         tell(m, MASTER_WORKER_SIGNALLED);

@@ -138,6 +138,7 @@ connection_wait(struct wire *w, int idle_ms, const sigset_t *sigmask)
     w->fd = accept4(w->listen_fd, NULL, NULL, SOCK_CLOEXEC);
     if (w->fd >= 0)
         return WIRE_REQUEST;
+    log_flush();
     for (;;) {
         int64_t left = idle_ms < 0 ? 0 : end - clock_ms();
         left = left < 0 ? 0 : left;
@@ -182,8 +183,22 @@ connection_close(struct wire *w)
 
 /* ---- the head ---- */
 
-/* Fills scratch with what the socket holds, without taking it: libfcgi will read the same bytes.
- * The whole head must come within one stall time, however it trickles. */
+/* nginx sends a request without a body at once, and then nothing is to be waited for: no timeout
+ * needs to be set. Peeked at, because libfcgi will read the same bytes. */
+static enum wire_head_state
+head_peek_ready(struct wire *w, struct wire_head *ret_head)
+{
+    ssize_t n = recv(w->fd, w->scratch, PEEK_FIRST, MSG_PEEK | MSG_DONTWAIT);
+
+    *ret_head = (struct wire_head){0};
+    if (n <= 0)
+        return WIRE_HEAD_MORE;
+    enum wire_head_state state = wire_head_check(w->scratch, (size_t)n, ret_head);
+    return state == WIRE_HEAD_COMPLETE && !ret_head->whole ? WIRE_HEAD_MORE : state;
+}
+
+/* Fills scratch with what the socket holds. The whole head must come within one stall time, however
+ * it trickles. */
 static enum wire_head_state
 head_peek(struct wire *w, struct wire_head *ret_head)
 {
@@ -296,13 +311,16 @@ static enum wire_event
 request_begin(struct wire *w)
 {
     struct wire_head head;
+    enum wire_head_state state = head_peek_ready(w, &head);
 
-    if (!timeout_set(w->fd, SO_RCVTIMEO, w->stall_ms) ||
-        !timeout_set(w->fd, SO_SNDTIMEO, w->stall_ms)) {
-        connection_close(w);
-        return WIRE_REFUSED;
+    if (state == WIRE_HEAD_MORE) {
+        if (!timeout_set(w->fd, SO_RCVTIMEO, w->stall_ms)) {
+            connection_close(w);
+            return WIRE_REFUSED;
+        }
+        state = head_peek(w, &head);
     }
-    if (head_peek(w, &head) != WIRE_HEAD_COMPLETE) {
+    if (state != WIRE_HEAD_COMPLETE) {
         refuse_head(w, &head);
         return WIRE_REFUSED;
     }
@@ -435,16 +453,23 @@ output_end(struct wire *w)
     return FCGX_FClose(w->fcgx.out) == 0 && err_closed;
 }
 
-/* All of it, or false; each wait is bounded by the socket's timeout. */
+/* All of it, or false. Only a peer that does not take it at once is waited for, each time no longer
+ * than the stall time. */
 static bool
-parts_send(int fd, struct iovec *parts, size_t count)
+parts_send(const struct wire *w, struct iovec *parts, size_t count)
 {
     struct msghdr m = {.msg_iov = parts, .msg_iovlen = count};
+    int flags = MSG_NOSIGNAL | MSG_DONTWAIT;
 
     while (m.msg_iovlen > 0) {
-        ssize_t n = sendmsg(fd, &m, MSG_NOSIGNAL);
+        ssize_t n = sendmsg(w->fd, &m, flags);
         if (n < 0 && errno == EINTR)
             continue;
+        if (n < 0 && errno == EAGAIN && (flags & MSG_DONTWAIT) != 0 &&
+            timeout_set(w->fd, SO_SNDTIMEO, w->stall_ms)) {
+            flags = MSG_NOSIGNAL;
+            continue;
+        }
         if (n <= 0)
             return false;
         size_t sent = (size_t)n;
@@ -480,7 +505,7 @@ answer_at_once(struct wire *w, struct text line, struct text headers, struct tex
     wire_head_open(id, line.len + headers.len + 2 + body.len, open);
     wire_head_end(id, end);
     w->ended = true;
-    return parts_send(w->fd, parts, sizeof(parts) / sizeof(parts[0]));
+    return parts_send(w, parts, sizeof(parts) / sizeof(parts[0]));
 }
 
 bool
@@ -499,6 +524,8 @@ wire_answer(struct wire *w, int status, const struct buf *headers, struct text b
     struct text head = headers == NULL ? TEXT("") : buf_as_text(headers);
     if ((size_t)n + head.len + 2 + body.len <= UINT16_MAX)
         return answer_at_once(w, (struct text){line, (size_t)n}, head, body);
+    if (!timeout_set(w->fd, SO_SNDTIMEO, w->stall_ms))
+        return false;
     FCGX_Stream *out = w->fcgx.out;
     bool sent = output(out, line, (size_t)n) && output(out, head.p, head.len) &&
                 output(out, "\r\n", 2) && output(out, body.p, body.len);

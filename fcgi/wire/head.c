@@ -10,6 +10,7 @@ enum {
     FRAME_BEGIN = 1,
     FRAME_END = 3,
     FRAME_PARAMS = 4,
+    FRAME_STDIN = 5,
     FRAME_STDOUT = 6,
     ROLE_RESPONDER = 1,
     BEGIN_LEN = 8,
@@ -130,6 +131,19 @@ params_join(unsigned char *bytes, size_t at)
     }
 }
 
+/* The end of an empty body and nothing else. */
+static bool
+is_input_end(const unsigned char *bytes, size_t len, unsigned request_id)
+{
+    struct frame f;
+
+    if (len != WIRE_FRAME_LEN)
+        return false;
+    f = frame_read(bytes);
+    return f.version == FRAME_VERSION && f.type == FRAME_STDIN && f.request_id == request_id &&
+           f.content == 0 && f.padding == 0;
+}
+
 /* Walks the PARAMS records from `start` on. */
 static enum wire_head_state
 params_check(unsigned char *bytes, size_t len, size_t start, struct wire_head *head)
@@ -141,6 +155,8 @@ params_check(unsigned char *bytes, size_t len, size_t start, struct wire_head *h
         if (f.type != FRAME_PARAMS)
             return refuse(head, "a record other than parameters");
         if (f.content == 0) {
+            size_t behind = at + WIRE_FRAME_LEN;
+            head->whole = is_input_end(bytes + behind, len - behind, head->request_id);
             const char *fault = f.padding == 0 ? pairs_fault(bytes, params_join(bytes, start))
                                                : "the end of the parameters is padded";
             return fault == NULL ? WIRE_HEAD_COMPLETE : refuse(head, fault);

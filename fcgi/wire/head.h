@@ -2,6 +2,7 @@
 #ifndef LECTERN_WIRE_HEAD_H
 #define LECTERN_WIRE_HEAD_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #define WIRE_HEAD_MAX ((size_t)128 * 1024) /* all that may come before the body, in bytes */
@@ -18,6 +19,7 @@ enum wire_head_state {
 struct wire_head {
     unsigned request_id; /* 0 until BEGIN_REQUEST was understood: nobody to answer */
     const char *fault;   /* why it was refused, a constant sentence; else NULL */
+    bool whole;          /* COMPLETE, without a body, and its end is there: nothing to wait for */
 };
 
 /* One BEGIN_REQUEST for a responder, then PARAMS records of the same request up to the empty one.
@@ -26,7 +28,7 @@ struct wire_head {
  * stream exactly; a NUL in them, an empty name or '=' in a name is refused, because the library
  * hands them over as C strings; so is padding of BEGIN and of the empty record, which the library
  * would take for a record. On COMPLETE the buffer has been overwritten with the joined
- * parameters. What follows the parameters is not looked at. */
+ * parameters. What follows the parameters is not checked. */
 enum wire_head_state wire_head_check(unsigned char *bytes, size_t len, struct wire_head *ret_head);
 
 /* What surrounds the only STDOUT record of an answer: its header, for `len` bytes (at most

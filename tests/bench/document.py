@@ -37,7 +37,7 @@ def tables(f, targets):
     out += ["\nThe list of 20, at full load; microseconds of processor time a request.\n\n",
             _row(("subject", "a second", "all", "PostgreSQL", "nginx", "server", "client", "p50 ms",
                   "p99 ms")), "|---|---|---|---|---|---|---|---|---|\n"]
-    for name in ("ceiling", "plain", "tls", "fastify_tuned", "fastify", "express"):
+    for name in ("ceiling", "plain", "tls", "fastify_tuned", "fastify_pipelined", "fastify", "express"):
         us = f[f"list_{name}_us"]
         server = us.get("worker", us.get("node", ""))
         out.append(_row((name, round(f[f"list_{name}_rate"]), round(sum(us.values())), us["postgres"],
@@ -46,7 +46,7 @@ def tables(f, targets):
     out += ["\n", _row(("besides", "")), "|---|---|\n"]
     rest = {
         "their processor time a request, of ours": ", ".join(
-            f"{n} {f['cost_of_' + n]}" for n in ("ceiling", "fastify_tuned", "fastify", "express")),
+            f"{n} {f['cost_of_' + n]}" for n in ("ceiling", "fastify_tuned", "fastify_pipelined", "fastify", "express")),
         "TLS, of plain": f["list_tls_of_plain"],
         f"half load ({f['half_rate']:.0f}/s): p50, p99": f"{f['p50_half_ms']} ms, {f['p99_half_ms']} ms",
         "16 kept connections: fewest answers, of most": f["fairness"],

@@ -19,7 +19,7 @@ STUDENT = "s001000"  # in courses 1, 101, 201, …
 TEACHER = "t000002"  # owns courses 1, 401, 801
 COURSES = {"100x": "Course 1", "10x": "Course 101", "1x": "Course 201", "write": "Course 401"}
 GROWTH_ROWS = {"10x": 50000, "1x": 5000}
-SERVERS = ("fastify_tuned", "fastify", "express")
+SERVERS = ("fastify_tuned", "fastify_pipelined", "fastify", "express")
 PACKAGES = """COMMAND=tests/bench/run
 source "$0/deploy/lib/common.sh"; source "$0/deploy/lib/packages.sh"
 packages_install "$1" "${PACKAGES_BENCH[@]}"
