@@ -6,8 +6,4 @@ set local role lectern_owner;
 alter policy select_by_enrollment on app.courses rename to select_enrolled;
 alter policy select_by_enrollment on app.announcements rename to select_enrolled;
 
-create or replace function app.schema_version() returns text
-language sql immutable parallel safe
-return 'reading_order';
-
 commit;

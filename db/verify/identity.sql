@@ -1,0 +1,5 @@
+begin;
+
+select 1 / (app.schema_version() = 'identity')::int;
+
+rollback;
