@@ -206,7 +206,7 @@ check_work(struct check *c)
         fault(c, "exactly one of sql and run is set");
         return;
     }
-    if (e->sql != NULL && replies > 0)
+    if (e->sql != NULL && replies > (e->csv != NULL))
         fault(c, "a row with sql answers with its columns: no reply, reply_sql or produces");
     if (e->sql != NULL)
         return;
@@ -223,6 +223,8 @@ check_produces(struct check *c)
 
     if (c->e->reply_list && c->e->reply == NULL)
         fault(c, "reply_list is not for a row without reply");
+    if (c->e->csv != NULL && (facts_list(c->e) == NULL || type == NULL))
+        fault(c, "csv is for a list that produces it");
     if (type != NULL && (strchr(type, '/') == NULL || type[0] == '/'))
         fault(c, "produces is not a media type");
 }
@@ -349,6 +351,18 @@ check_statements(struct check *c)
 /* --- lists -------------------------------------------------------------------------------- */
 
 static void
+check_csv(struct check *c, const struct pg_stmt *list)
+{
+    if (c->e->csv != NULL &&
+        (!ends_with(c->e->csv, ".csv") || !all_of(c->e->csv, LOWER DIGIT ".-")))
+        fault(c, "csv is not the name of a file");
+    for (size_t i = 0; c->e->csv != NULL && i < list->ncolumns; i++) {
+        if (list->columns[i].type == PG_TEXTS || list->columns[i].type == PG_UUIDS)
+            fault(c, "column %s is an array, which a line has no place for", list->columns[i].name);
+    }
+}
+
+static void
 check_sorts(struct check *c, const struct pg_stmt *list)
 {
     if (list->nsorts == 0)
@@ -412,6 +426,7 @@ check_list(struct check *c)
     if (list->key == NULL || id == NULL || id->type != PG_UUID || id->nullable)
         fault(c, "the list has no key, or no column id to hold it");
     check_sorts(c, list);
+    check_csv(c, list);
     check_filters(c, list);
     check_house_filters(c, list);
 }

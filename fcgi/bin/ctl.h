@@ -21,6 +21,7 @@ enum ctl_option {
     CTL_DATABASE = 16,      /* --database URL */
     CTL_SCRIPT = 32,        /* --script FILE */
     CTL_PASSWORD_FILE = 64, /* --password-file FILE */
+    CTL_EXPECT = 128,       /* --expect FILE */
 };
 
 struct ctl_options {
@@ -31,6 +32,7 @@ struct ctl_options {
     const char *database;
     const char *script;
     const char *password_file;
+    const char *expect;
     char **args; /* what follows the options */
 };
 

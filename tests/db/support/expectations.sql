@@ -102,7 +102,7 @@ insert into callable select 'app.' || f, may, true from (values
         "sessions_end(uuid,text,uuid)","set_user_role(uuid,text,bigint)","course_transfer(uuid,uuid,bigint)",
         "enrol_with_code(uuid,uuid,text)",enrollment_import_undo(uuid)}'),
     ('app jobs', '{"audit_append(uuid,text,text,uuid,integer,text[],uuid)"}'),
-    ('jobs', '{events_make_partitions(integer),audit_verify(),purge_expired(integer)}'),
+    ('jobs', '{events_make_partitions(integer),audit_heads(),audit_verify(text[]),purge_expired(integer)}'),
     ('', '{courses_owner_role(),courses_join_code(),course_staff_rules(),"enrollments_take_place(uuid,uuid,uuid)",enrollments_rules()}')
 ) v (may, names), unnest(names) f;
 
