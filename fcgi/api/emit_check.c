@@ -658,14 +658,43 @@ names_id(const struct check *c, const char *name)
     return false;
 }
 
+/* Deletes, or changes who may do what: by a word of its path or a field of its body. */
+static bool
+to_be_audited(const struct endpoint *e)
+{
+    static const char words[] = "role|staff|transfer-owner|password|credentials|second-factor|"
+                                "recovery-codes|invitations|parent-links|limits|org|keys";
+    struct text rest = text_of(e->path);
+
+    if (e->method == METHOD_DELETE)
+        return true;
+    while (!facts_safe(e) && rest.p != NULL) {
+        struct text word = text_cut(&rest, '/');
+        struct text one_of_them = text_of(words);
+        while (word.len > 0 && one_of_them.p != NULL) {
+            if (text_eq(text_cut(&one_of_them, '|'), word))
+                return true;
+        }
+    }
+    for (size_t i = 0; !facts_safe(e) && e->in != NULL && i < e->in->count; i++) {
+        const struct field *f = &e->in->fields[i];
+        if (f->place == IN_BODY &&
+            one_of("role|owner_id|password|new_password|settings|permissions", f->name))
+            return true;
+    }
+    return false;
+}
+
 static void
 check_audit(struct check *c)
 {
     const struct audit_rule *a = &c->e->audit;
 
+    if (c->e->unaudited != NULL && (a->action != NULL || !sentence(c->e->unaudited)))
+        fault(c, "unaudited is a sentence, for a row without an action");
     if (a->action == NULL) {
-        if (c->e->method == METHOD_DELETE)
-            fault(c, "what deletes is audited");
+        if (c->e->unaudited == NULL && c->e->path != NULL && to_be_audited(c->e))
+            fault(c, "what deletes, or changes roles, owners, credentials or settings is audited");
         if (a->type != NULL || a->target != NULL)
             fault(c, "an audit rule has an action");
         return;

@@ -164,6 +164,8 @@ reference_who(struct buf *out, const struct endpoint *e)
     buf_printf(out, ". Rate class: %s. ", rate == RATE_NONE ? "none" : rate_info(rate)->name);
     if (e->audit.action != NULL)
         buf_printf(out, "Audited as `%s`. ", e->audit.action);
+    if (e->unaudited != NULL)
+        buf_printf(out, "Not audited: %s ", e->unaudited);
     if (e->event.kind != NULL)
         buf_printf(out, "Event: `%s`. ", e->event.kind);
     buf_printf(out, "Since %s.", e->since);
