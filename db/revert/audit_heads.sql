@@ -3,6 +3,8 @@ set local role lectern_owner;
 
 drop index app.audit_logs_by_request;
 drop index app.audit_logs_by_type;
+alter policy select_tenant_admin on app.audit_logs
+    using (app.is_admin_role((select app.role())));
 
 reset role;
 drop function app.audit_heads();
