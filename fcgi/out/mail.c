@@ -91,8 +91,8 @@ smtp_options(struct mail_out *o)
     ok &= curl_easy_setopt(c, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2) == CURLE_OK;
     ok &= curl_easy_setopt(c, CURLOPT_SSL_VERIFYPEER, 1L) == CURLE_OK;
     ok &= curl_easy_setopt(c, CURLOPT_SSL_VERIFYHOST, 2L) == CURLE_OK;
-    if (setting_text(S_SMTP_CA_FILE).len > 0)
-        ok &= curl_easy_setopt(c, CURLOPT_CAINFO, setting_z(S_SMTP_CA_FILE)) == CURLE_OK;
+    if (setting_text(S_SMTP_CA_BUNDLE).len > 0)
+        ok &= curl_easy_setopt(c, CURLOPT_CAINFO, setting_z(S_SMTP_CA_BUNDLE)) == CURLE_OK;
     ok &=
         curl_easy_setopt(c, CURLOPT_TIMEOUT, (long)setting_int(S_SMTP_TIMEOUT_SECONDS)) == CURLE_OK;
     ok &= curl_easy_setopt(c, CURLOPT_UPLOAD, 1L) == CURLE_OK;

@@ -4,7 +4,9 @@
 
 #define QP_LINE_MAX 76
 #define WORD_MAX 75 /* an encoded word with its frame */
-#define WORD_FRAME (sizeof "=?UTF-8?Q??=" - 1)
+#define WORD_BEGIN "=?UTF-8?Q?"
+#define WORD_END "?="
+#define WORD_FRAME (sizeof WORD_BEGIN WORD_END - 1)
 #define PLAIN_MAX 60 /* of a header's value that is written as it is */
 #define LOCAL_MAX 64
 
@@ -92,12 +94,12 @@ write_words(struct buf *out, struct text t)
 {
     size_t used = WORD_FRAME;
 
-    buf_z(out, "=?UTF-8?Q?");
+    buf_z(out, WORD_BEGIN);
     while (t.len > 0) {
         size_t n = code_point_length(t);
         size_t need = n == 1 && (is_letter_or_digit(t.p[0]) || t.p[0] == ' ') ? 1 : 3 * n;
         if (used + need > WORD_MAX) {
-            buf_z(out, "?=\r\n =?UTF-8?Q?");
+            buf_z(out, WORD_END "\r\n " WORD_BEGIN);
             used = WORD_FRAME;
         }
         for (size_t i = 0; i < n; i++)
@@ -105,7 +107,7 @@ write_words(struct buf *out, struct text t)
         used += need;
         t = (struct text){t.p + n, t.len - n};
     }
-    buf_z(out, "?=");
+    buf_z(out, WORD_END);
 }
 
 /* On a line of its own, so that the name of the header does not count. */
