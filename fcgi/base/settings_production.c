@@ -333,6 +333,10 @@ settings_check_together(const struct setting_value values[S_COUNT], struct fault
         (values[S_METRICS_PASSWORD].text[0] == '\0'))
         fault_add(f, "METRICS_USERNAME", "goes together with METRICS_PASSWORD");
     check_data_keys(values, f);
+    /* A session in use is refreshed that often; a shorter one would end under its user's hands. */
+    if (values[S_SESSION_IDLE_MINUTES].number != 0 &&
+        values[S_SESSION_IDLE_MINUTES].number <= values[S_TOKEN_EXPIRY_MINUTES].number)
+        fault_add(f, "SESSION_IDLE_MINUTES", "expected 0, or more than TOKEN_EXPIRY_MINUTES");
     if (strcmp(values[S_APP_ENV].text, "production") == 0)
         check_production(values, f);
 }

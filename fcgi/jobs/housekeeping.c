@@ -29,6 +29,17 @@ run_purge(struct jobs *j, int64_t *ret_rows)
     return E_OK;
 }
 
+static err
+run_signin_purge(struct jobs *j, int64_t *ret_rows)
+{
+    struct job_signin_failures_purge_params params = {.batch = PURGE_BATCH};
+    struct job_signin_failures_purge_row row;
+
+    TRY(job_signin_failures_purge_run(j, &params, &row));
+    *ret_rows = row.gone;
+    return E_OK;
+}
+
 const struct job_kind job_kinds[] = {
     {.name = "partitions", .period_ms = HOUR_MS, .full_batch = 0, .run = run_partitions},
     {.name = "mail",
@@ -38,6 +49,10 @@ const struct job_kind job_kinds[] = {
      .run = job_mail},
     {.name = "mail_purge", .period_ms = HOUR_MS, .full_batch = PURGE_BATCH, .run = job_mail_purge},
     {.name = "purge", .period_ms = MINUTE_MS, .full_batch = PURGE_BATCH, .run = run_purge},
+    {.name = "signin_purge",
+     .period_ms = MINUTE_MS,
+     .full_batch = PURGE_BATCH,
+     .run = run_signin_purge},
 };
 
 const size_t job_kind_count = sizeof job_kinds / sizeof job_kinds[0];
