@@ -101,10 +101,10 @@ end
 $$;
 
 -- A new password for whoever holds the token: every session ends, a lockout with them, and the
--- address is proven. No row: see account_token_use. The audit row is the account's own act.
-create function app.password_reset(digest bytea, password_hash text)
-returns table (user_id uuid, org_id uuid, role text, name text, email text, locale text,
-               ended uuid[])
+-- address is proven. No row: see account_token_use. Nobody has signed in, so the audit row is written
+-- here and names no actor.
+create function app.password_reset(digest bytea, password_hash text, audit_id uuid)
+returns table (user_id uuid, org_id uuid, name text, email text, locale text, ended uuid[])
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 as $$
@@ -127,7 +127,9 @@ begin
         where s.org_id = u.org_id and s.user_id = u.id and s.revoked_at is null
         returning s.id)
     select coalesce(array_agg(o.id), '{}') into gone from over o;
-    return query select u.id, u.org_id, u.role, u.name, u.email, u.locale, gone;
+    perform app.audit_append(audit_id, 'account.password_reset', 'user', u.id, 8192, '{}',
+                             u.org_id);
+    return query select u.id, u.org_id, u.name, u.email, u.locale, gone;
 end
 $$;
 
@@ -200,7 +202,7 @@ create trigger audit after insert or update or delete on app.credentials for eac
 
 grant execute on function
     app.account_find(text), app.account_token_issue(uuid, uuid, text, bytea, int),
-    app.account_token_email(bytea, text), app.email_verify(bytea), app.password_reset(bytea, text),
+    app.account_token_email(bytea, text), app.email_verify(bytea), app.password_reset(bytea, text, uuid),
     app.password_current(), app.password_change(text, text, uuid)
 to lectern_app;
 grant execute on function app.account_tokens_purge(int) to lectern_jobs;
@@ -211,7 +213,7 @@ alter function app.account_token_issue(uuid, uuid, text, bytea, int) owner to le
 alter function app.account_token_use(bytea, text) owner to lectern_definer;
 alter function app.account_token_email(bytea, text) owner to lectern_definer;
 alter function app.email_verify(bytea) owner to lectern_definer;
-alter function app.password_reset(bytea, text) owner to lectern_definer;
+alter function app.password_reset(bytea, text, uuid) owner to lectern_definer;
 alter function app.password_current() owner to lectern_definer;
 alter function app.password_change(text, text, uuid) owner to lectern_definer;
 alter function app.account_tokens_purge(int) owner to lectern_definer;

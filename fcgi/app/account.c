@@ -1,7 +1,4 @@
 /* Registering, proving an address, forgotten and new passwords. */
-#include <stddef.h>
-#include <string.h>
-
 #include "api/credentials.h"
 #include "api/endpoint.h"
 #include "api/mail.h"
@@ -211,22 +208,12 @@ account_verify(struct req *r, const void *input)
 
 /* --- passwords -------------------------------------------------------------------------------- */
 
-/* Whoever holds the link has proven who they are: what follows is their own act. */
 static err
-account_was_reset(struct req *r, const struct sql_password_reset_row *user)
+account_changed(struct req *r, const struct sql_account_find_row *who, struct text email,
+                struct uuids ended)
 {
-    struct token_claims claims = {.user = user->user_id, .org = user->org_id};
-    struct sql_account_find_row who = {.user_id = user->user_id,
-                                       .has_user_id = true,
-                                       .org_id = user->org_id,
-                                       .name = user->name,
-                                       .locale = user->locale};
-
-    session_forget(r, user->ended.item, user->ended.count);
-    memcpy(claims.role, user->role.p,
-           user->role.len < sizeof claims.role ? user->role.len : sizeof claims.role - 1);
-    TRY(req_become(r, &claims));
-    return account_mail(r, MAIL_PASSWORD_CHANGED, user->email, &who, TEXT_NULL);
+    session_forget(r, ended.item, ended.count);
+    return account_mail(r, MAIL_PASSWORD_CHANGED, email, who, TEXT_NULL);
 }
 
 static err
@@ -237,7 +224,7 @@ account_reset(struct req *r, const void *input)
     struct text kept = {(const char *)digest, SHA256_LEN};
     struct sql_account_token_email_params asked = {.digest = kept, .purpose = PASSWORD_RESET};
     struct sql_account_token_email_row owner;
-    struct sql_password_reset_params p = {.digest = kept};
+    struct sql_password_reset_params p = {.digest = kept, .audit_id = r->new_id};
     struct sql_password_reset_row user;
     bool found;
 
@@ -250,7 +237,14 @@ account_reset(struct req *r, const void *input)
     TRY(req_violations(r));
     TRY(password_hash(r->arena, in->password, &p.password_hash));
     TRY(sql_password_reset_run(r, &p, &user, &found));
-    return found ? account_was_reset(r, &user) : fail(r, E_LINK_INVALID);
+    if (!found)
+        return fail(r, E_LINK_INVALID);
+    struct sql_account_find_row who = {.user_id = user.user_id,
+                                       .has_user_id = true,
+                                       .org_id = user.org_id,
+                                       .name = user.name,
+                                       .locale = user.locale};
+    return account_changed(r, &who, user.email, user.ended);
 }
 
 static err
@@ -280,13 +274,12 @@ account_change(struct req *r, const void *input)
     TRY(sql_password_change_run(r, &p, &row, &found));
     if (!found) /* another request was first: it is the password no more */
         return account_wrong_password(r);
-    session_forget(r, row.ended.item, row.ended.count);
     struct sql_account_find_row who = {.user_id = r->claims.user,
                                        .has_user_id = true,
                                        .org_id = r->claims.org,
                                        .name = row.name,
                                        .locale = row.locale};
-    return account_mail(r, MAIL_PASSWORD_CHANGED, row.email, &who, TEXT_NULL);
+    return account_changed(r, &who, row.email, row.ended);
 }
 
 static err
@@ -323,7 +316,7 @@ static const struct endpoint rows[] = {
     {ENDPOINT(POST, "/auth/password/reset", password_reset, ANYONE, PUBLIC), .rate = RATE_AUTH,
      .in = SHAPE(reset_input, reset_fields), .run = account_reset, .status = 204,
      .idempotency = IDEMPOTENCY_NONE, .pool = POOL_AUTH, .fails = FAILS(E_LINK_INVALID),
-     .audit = {"account.password_reset", "user", NULL}, .since = "0.1.0",
+     .since = "0.1.0",
      .doc = "Choose a new password with a mailed link. All sessions end, and so does a lock."},
     {ENDPOINT(POST, "/auth/password/change", password_change, USER, EVERYONE), .rate = RATE_AUTH,
      .in = SHAPE(change_input, change_fields), .run = account_change, .status = 204,

@@ -33,10 +33,10 @@ select app.email_verify(:digest) as done;
 -- name: password_reset
 -- kind: write
 -- returns: maybe
--- params: digest bytea, password_hash text
--- columns: user_id uuid, org_id uuid, role text, name text, email text, locale text, ended uuid[]
-select p.user_id, p.org_id, p.role, p.name, p.email, p.locale, p.ended
-  from app.password_reset(:digest, :password_hash) p;
+-- params: digest bytea, password_hash text, audit_id uuid
+-- columns: user_id uuid, org_id uuid, name text, email text, locale text, ended uuid[]
+select p.user_id, p.org_id, p.name, p.email, p.locale, p.ended
+  from app.password_reset(:digest, :password_hash, :audit_id) p;
 
 -- name: password_current
 -- kind: read

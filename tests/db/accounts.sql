@@ -34,16 +34,16 @@ select is(t.dry('none', format('value:select app.account_token_email(sha256(%L),
 from (values ('r1', 'password_reset', 'student@a.example'), ('r1', 'verify_email', null), ('v1', 'verify_email', 'student@a.example'),
              ('v1', 'password_reset', null), ('void', 'password_reset', null), ('unknown', 'password_reset', null)) v (s, p, w);
 select is(t.dry('none', $$value:select app.email_verify(sha256('r1'))$$), 'false', 'a password''s token proves no address');
-select is(t.dry('none', $$select app.password_reset(sha256('v1'), pg_temp.hash('z'))$$), '0', 'an address''s token gives no password');
-select is(t.dry('none', $$select app.password_reset(sha256('void'), pg_temp.hash('z'))$$), '0', 'nobody''s gives none');
+select is(t.dry('none', $$select app.password_reset(sha256('v1'), pg_temp.hash('z'), t.id('l.reset'))$$), '0', 'an address''s token gives no password');
+select is(t.dry('none', $$select app.password_reset(sha256('void'), pg_temp.hash('z'), t.id('l.reset'))$$), '0', 'nobody''s gives none');
 select is(pg_temp.issue('none', 'student', 'A', 'password_reset', 'r2'), '1', 'a newer one');
 select is(t.dry('none', $$value:select app.account_token_email(sha256('r1'), 'password_reset')$$), null, 'ends the older');
 select is(t.dry('none', $$value:select app.account_token_email(sha256('v1'), 'verify_email')$$), 'student@a.example', 'of its purpose');
 update app.account_tokens set created_at = now() - interval '2 hours', expires_at = now() where digest = sha256('r2');
-select is(t.dry('none', $$select app.password_reset(sha256('r2'), pg_temp.hash('z'))$$), '0', 'nor one that has expired');
+select is(t.dry('none', $$select app.password_reset(sha256('r2'), pg_temp.hash('z'), t.id('l.reset'))$$), '0', 'nor one that has expired');
 update app.account_tokens set expires_at = now() + interval '1 hour' where digest = sha256('r2');
 update app.users set status = 'disabled' where id = t.id('student');
-select is(t.dry('none', $$select app.password_reset(sha256('r2'), pg_temp.hash('z'))$$), '0', 'nor that of a disabled account');
+select is(t.dry('none', $$select app.password_reset(sha256('r2'), pg_temp.hash('z'), t.id('l.reset'))$$), '0', 'nor that of a disabled account');
 update app.users set status = 'active' where id = t.id('student');
 
 -- Proof of the address
@@ -55,13 +55,15 @@ select is(t.act('none', $$value:select app.email_verify(sha256('v1'))$$), 'false
 insert into app.sessions (id, org_id, user_id, expires_at) values (t.id('s2'), t.id('A'), t.id('student'), now() + interval '1 day');
 insert into app.signin_failures (account, source, attempts, locked_at, ends_at)
 values (app.signin_account('student@a.example'), 'elsewhere', 10, now(), now() + interval '1 hour');
-select is(t.act('none', $$value:select p.role || cardinality(p.ended) || p.email from app.password_reset(sha256('r2'), pg_temp.hash('z')) p$$),
+select is(t.act('none', $$value:select p.name || cardinality(p.ended) || p.email from app.password_reset(sha256('r2'), pg_temp.hash('z'), t.id('l.reset')) p$$),
           'student2student@a.example', 'a new password');
 select is((select password_hash || (changed_at = now()) from app.credentials where user_id = t.id('student')), pg_temp.hash('z') || 'true', 'is kept');
 select is((select count(*)::int from app.sessions where user_id = t.id('student') and revoked_at is null), 0, 'all sessions have ended');
 select is((select count(*)::int from app.sessions where revoked_at is not null), 2, 'and no other''s');
 select is((select count(*)::int from app.signin_failures), 0, 'a lock is lifted');
-select is(t.act('none', $$select app.password_reset(sha256('r2'), pg_temp.hash('y'))$$), '0', 'once');
+select is((select action || (target_id = t.id('student')) || coalesce(actor_id::text, ' by nobody') from app.audit_logs where id = t.id('l.reset')),
+          'account.password_resettrue by nobody', 'the trail says so');
+select is(t.act('none', $$select app.password_reset(sha256('r2'), pg_temp.hash('y'), t.id('l.reset'))$$), '0', 'once');
 
 -- A changed password
 select is(t.dry(w, 'value:select app.password_current()'), r, w || ' reads a hash')
@@ -76,7 +78,7 @@ select is(t.act('student', $$value:select p.email || ' ' || p.ended::text from a
           'student@a.example {' || t.id('s.student') || '}', 'another password ends the other session');
 select is((select revoked_at from app.sessions where id = t.id('s2')), null, 'not the one to keep');
 select is((select revoked_reason from app.sessions where id = t.id('s.student')), 'password_changed', 'and says why');
-select is(t.dry('none', $$select app.password_reset(sha256('r3'), pg_temp.hash('y'))$$), '0', 'a link that was mailed before is void');
+select is(t.dry('none', $$select app.password_reset(sha256('r3'), pg_temp.hash('y'), t.id('l.reset'))$$), '0', 'a link that was mailed before is void');
 
 -- The trail says that it happened and not what it was
 select is((select count(*)::int from app.account_tokens where digest is not null and user_id = t.id('student')), 4, 'ended tokens stay until they expire');
