@@ -285,6 +285,9 @@ PREFERRED = {
     "org_user_role.user_id": "spare_id",
     "org_user_role.role": "student",
     "auth_register.password": PASSWORD,
+    "email_verify.token": "A" * 43,
+    "password_reset.token": "A" * 43,
+    "password_reset.password": PASSWORD,
     "auth_refresh.refresh_token": "refresh_token",
     "user_session_end.session_id": "own_session_id",
 }
