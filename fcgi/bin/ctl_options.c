@@ -18,6 +18,8 @@ static const struct option option_table[] = {
     {"script", required_argument, NULL, CTL_SCRIPT},
     {"password-file", required_argument, NULL, CTL_PASSWORD_FILE},
     {"expect", required_argument, NULL, CTL_EXPECT},
+    {"alg", required_argument, NULL, CTL_ALG},
+    {"next", no_argument, NULL, CTL_NEXT},
     {NULL, 0, NULL, 0},
 };
 
@@ -52,6 +54,8 @@ option_slot(int option, struct ctl_options *o)
         return &o->script;
     case CTL_EXPECT:
         return &o->expect;
+    case CTL_ALG:
+        return &o->alg;
     default:
         return &o->password_file;
     }
@@ -62,7 +66,10 @@ take_option(int option, unsigned allowed, struct ctl_options *o)
 {
     if (option == '?' || ((unsigned)option & allowed) == 0)
         return false;
-    *option_slot(option, o) = optarg;
+    if (option == CTL_NEXT)
+        o->next = true;
+    else
+        *option_slot(option, o) = optarg;
     return true;
 }
 
