@@ -662,50 +662,67 @@ names_id(const struct check *c, const char *name)
     return false;
 }
 
+/* Is a word of the path one of those? */
+static bool
+path_has(const char *path, const char *words)
+{
+    struct text rest = text_of(path);
+
+    while (rest.p != NULL) {
+        struct text word = text_cut(&rest, '/'), others = text_of(words);
+        while (word.len > 0 && others.p != NULL) {
+            if (text_eq(text_cut(&others, '|'), word))
+                return true;
+        }
+    }
+    return false;
+}
+
+static bool
+body_has(const struct shape *in, const char *words)
+{
+    for (size_t i = 0; in != NULL && i < in->count; i++) {
+        if (in->fields[i].place == IN_BODY && one_of(words, in->fields[i].name))
+            return true;
+    }
+    return false;
+}
+
 /* Deletes, or changes who may do what: by a word of its path or a field of its body. */
 static bool
 to_be_audited(const struct endpoint *e)
 {
-    static const char words[] = "role|staff|transfer-owner|password|credentials|second-factor|"
-                                "recovery-codes|invitations|parent-links|limits|org|keys";
-    struct text rest = text_of(e->path);
-
     if (e->method == METHOD_DELETE)
         return true;
-    while (!facts_safe(e) && rest.p != NULL) {
-        struct text word = text_cut(&rest, '/');
-        struct text one_of_them = text_of(words);
-        while (word.len > 0 && one_of_them.p != NULL) {
-            if (text_eq(text_cut(&one_of_them, '|'), word))
-                return true;
-        }
-    }
-    for (size_t i = 0; !facts_safe(e) && e->in != NULL && i < e->in->count; i++) {
-        const struct field *f = &e->in->fields[i];
-        if (f->place == IN_BODY &&
-            one_of("role|owner_id|password|new_password|settings|permissions", f->name))
-            return true;
-    }
-    return false;
+    if (facts_safe(e))
+        return false;
+    return path_has(e->path, "role|staff|transfer-owner|password|credentials|second-factor|"
+                             "recovery-codes|invitations|parent-links|limits|org|keys") ||
+           body_has(e->in, "role|owner_id|password|new_password|settings|permissions");
+}
+
+static void
+check_no_audit(struct check *c)
+{
+    if (c->e->unaudited == NULL && c->e->path != NULL && to_be_audited(c->e))
+        fault(c, "what deletes, or changes roles, owners, credentials or settings is audited");
+    if (c->e->audit.type != NULL || c->e->audit.target != NULL)
+        fault(c, "an audit rule has an action");
 }
 
 static void
 check_audit(struct check *c)
 {
     const struct audit_rule *a = &c->e->audit;
+    /* Signing in begins without a user; whose session is its target has become one. */
+    bool user = c->e->auth == AUTH_USER || (a->target != NULL && strcmp(a->target, "session") == 0);
 
     if (c->e->unaudited != NULL && (a->action != NULL || !sentence(c->e->unaudited)))
         fault(c, "unaudited is a sentence, for a row without an action");
     if (a->action == NULL) {
-        if (c->e->unaudited == NULL && c->e->path != NULL && to_be_audited(c->e))
-            fault(c, "what deletes, or changes roles, owners, credentials or settings is audited");
-        if (a->type != NULL || a->target != NULL)
-            fault(c, "an audit rule has an action");
+        check_no_audit(c);
         return;
     }
-    /* Signing in begins without a user; whose session is its target has become one. */
-    bool user = c->e->auth == AUTH_USER || (a->target != NULL && strcmp(a->target, "session") == 0);
-
     if (facts_safe(c->e) || !user)
         fault(c, "audit is for what a user changes");
     if (!dotted_words(a->action) || !snake_case(a->type))
