@@ -655,7 +655,7 @@ check_audit(struct check *c)
             fault(c, "an audit rule has an action");
         return;
     }
-    if (facts_safe(c->e) || c->e->auth != AUTH_USER)
+    if (facts_safe(c->e) || (c->e->auth != AUTH_USER && c->e->auth != AUTH_ANYONE))
         fault(c, "audit is for what a user changes");
     if (!dotted_words(a->action) || !snake_case(a->type))
         fault(c, "audit has an action like course.delete and a type");
@@ -729,8 +729,11 @@ check_columns(struct check *c)
     if (e->rate > RATE_NONE || e->rate == RATE_GLOBAL || e->rate == RATE_GLOBAL_MUTATION)
         fault(c, "rate is not a class of rows");
     if (e->pool > POOL_AUTH || e->cache > CACHE_PUBLIC || e->csrf > CSRF_OFF ||
-        e->body > BODY_CSV || e->idempotency > IDEMPOTENCY_NONE)
+        e->second_factor > SECOND_FACTOR_EXEMPT || e->body > BODY_CSV ||
+        e->idempotency > IDEMPOTENCY_NONE)
         fault(c, "a column has a value that there is not");
+    if (e->second_factor != SECOND_FACTOR_AUTO && e->auth != AUTH_USER)
+        fault(c, "second_factor is for rows of a user");
 }
 
 static void

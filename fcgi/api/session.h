@@ -4,12 +4,19 @@
 
 #include <stdbool.h>
 
-#include "base/uuid.h"
+#include "api/req.h"
 
 /* Must the session be looked up again? True when SESSION_VALIDATION_CACHE_TTL_MS has passed since
  * the last time, or never was. */
 bool session_check_due(const struct uuid *session);
 /* It was looked up just now and lives. */
 void session_checked(const struct uuid *session);
+
+/* The same for a second factor that the session has proven. */
+bool session_factor_due(const struct uuid *session);
+void session_factor_checked(const struct uuid *session);
+
+/* Sessions that this request has ended: the other workers of the host are told at once. */
+void session_forget(struct req *r, const struct uuid *sessions, size_t count);
 
 #endif

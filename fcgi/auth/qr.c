@@ -43,8 +43,8 @@ svg_of(struct arena *a, const QRcode *code)
 err
 qr_svg(struct arena *a, struct text content, struct text *ret_svg)
 {
-    QRcode *code = QRcode_encodeData((int)content.len, (const unsigned char *)content.p, 0,
-                                     QR_ECLEVEL_M);
+    QRcode *code =
+        QRcode_encodeData((int)content.len, (const unsigned char *)content.p, 0, QR_ECLEVEL_M);
 
     if (code == NULL)
         return E_INTERNAL;

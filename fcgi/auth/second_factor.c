@@ -46,8 +46,8 @@ recovery_mac(struct text secret, const char letters[CODE_LETTERS], uint8_t ret_d
     uint8_t key[SHA256_LEN];
 
     derive_key(secret, "recovery code", key);
-    hmac_sha256((struct text){(const char *)key, sizeof key},
-                (struct text){letters, CODE_LETTERS}, ret_digest);
+    hmac_sha256((struct text){(const char *)key, sizeof key}, (struct text){letters, CODE_LETTERS},
+                ret_digest);
 }
 
 static struct text

@@ -25,8 +25,8 @@ totp_code(struct text secret, int64_t step, char ret_code[TOTP_DIGITS + 1])
         system_failed("HMAC-SHA-1");
     /* RFC 4226, 5.3: four bytes from where the last half byte points, without the sign. */
     const uint8_t *at = mac + (mac[SHA1_LEN - 1] & 0x0f);
-    uint32_t number = ((uint32_t)(at[0] & 0x7f) << 24) | ((uint32_t)at[1] << 16) |
-                      ((uint32_t)at[2] << 8) | at[3];
+    uint32_t number =
+        ((uint32_t)(at[0] & 0x7f) << 24) | ((uint32_t)at[1] << 16) | ((uint32_t)at[2] << 8) | at[3];
     snprintf(ret_code, TOTP_DIGITS + 1, "%06u", (unsigned)(number % CODES));
 }
 
