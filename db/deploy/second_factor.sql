@@ -158,7 +158,7 @@ begin
 end
 $$;
 
--- --- at sign-in: the caller has no identity yet --------------------------------------------------
+-- --- at sign-in: only for a request without a caller ---------------------------------------------
 
 -- The password has been proven. True when the user has a factor: then a challenge of this digest
 -- has been made, and the session is owed a code.
@@ -168,11 +168,12 @@ set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_variable
 begin
-    delete from app.second_factor_challenges c where c.user_id = usr and c.expires_at <= now();
+    delete from app.second_factor_challenges c
+    where c.user_id = usr and c.expires_at <= now() and app.user_id() is null;
     insert into app.second_factor_challenges (digest, user_id, org_id, expires_at)
     select digest, f.user_id, f.org_id, now() + make_interval(secs => seconds)
     from app.second_factors f
-    where f.user_id = usr and f.confirmed_at is not null;
+    where f.user_id = usr and f.confirmed_at is not null and app.user_id() is null;
     return found;
 end
 $$;
@@ -191,7 +192,7 @@ declare
 begin
     update app.second_factor_challenges c set attempts = c.attempts + 1
     where c.digest = second_factor_challenged.digest and c.session_id is null
-          and c.expires_at > clock_timestamp() and c.attempts < 5
+          and c.expires_at > clock_timestamp() and c.attempts < 5 and app.user_id() is null
           and exists (select from app.users u join app.credentials p on p.user_id = u.id
                       where u.id = c.user_id and u.status = 'active'
                             and p.changed_at <= c.created_at)
@@ -215,17 +216,18 @@ declare
 begin
     update app.second_factor_challenges c set session_id = session
     where c.digest = digest and c.session_id is null and c.attempts > 0
-          and c.expires_at > clock_timestamp()
+          and c.expires_at > clock_timestamp() and app.user_id() is null
     returning c.user_id into whose;
     if whose is not null and app.second_factor_take(whose, step, recovery) then
         return true;
     end if;
-    update app.second_factor_challenges c set session_id = null where c.digest = digest;
+    update app.second_factor_challenges c set session_id = null
+    where c.digest = digest and whose is not null;
     return false;
 end
 $$;
 
--- The session has been opened: it has proven its factor, and the challenge goes.
+-- The caller's session has been opened: it has proven its factor, and the challenge goes.
 create function app.second_factor_settle(digest bytea) returns bool
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
@@ -234,7 +236,7 @@ as $$
 begin
     with answered as (
         delete from app.second_factor_challenges c
-        where c.digest = digest and c.session_id is not null
+        where c.digest = digest and c.session_id is not null and c.user_id = app.user_id()
         returning c.user_id, c.session_id)
     update app.sessions s set second_factor_at = now() from answered a
     where s.id = a.session_id and s.user_id = a.user_id and s.revoked_at is null;
