@@ -98,6 +98,7 @@ insert into callable select 'app.' || f, may, false from (values
     ('app definer jobs ro', '{user_id(),org_id(),role(),"is_line(text,integer)","is_text(text,integer)",is_email(text),is_document(jsonb),
         is_locale(text),is_timezone(text),is_staff_role(text),is_admin_role(text),"if_match(bigint,bigint)"}'::text[]),
     ('app jobs ro', '{schema_version()}'),
+    ('definer jobs', '{sealed_columns(),sealed_key(text)}'),
     ('app', '{"idempotency_claim(text,text,bytea,integer)","enrollment_import_plan(uuid,text[],integer[],uuid[])",
         "enrollment_import(uuid,uuid,text[],integer[],uuid[],boolean,boolean,text)"}'),
     ('definer', '{role_rank(text),audit_hash(app.audit_logs),"audit_redact(jsonb,text[])","audit_keep(jsonb,text[],integer)"}'),
@@ -117,7 +118,8 @@ insert into callable select 'app.' || f, may, true from (values
         second_factor_reset(uuid)}'),
     ('', '{second_factor_try(uuid),"second_factor_take(uuid,bigint,bytea)","recovery_codes_put(uuid,bytea[])",second_factor_remove(uuid)}'),
     ('app jobs', '{"audit_append(uuid,text,text,uuid,integer,text[],uuid)"}'),
-    ('jobs', '{events_make_partitions(integer),audit_verify(),purge_expired(integer)}'),
+    ('jobs', '{events_make_partitions(integer),audit_verify(),purge_expired(integer),sealed_usage(),
+        "sealed_batch(text,text,text,uuid,integer,bigint)","sealed_swap(text,text,uuid[],text[],text[])"}'),
     ('', '{courses_owner_role(),courses_join_code(),course_staff_rules(),"enrollments_take_place(uuid,uuid,uuid)",enrollments_rules()}')
 ) v (may, names), unnest(names) f;
 
