@@ -8,7 +8,7 @@ set local role lectern_owner;
 create table app.second_factors (
     user_id       uuid not null,
     org_id        uuid not null,
-    secret        text not null,
+    sealed        text not null,
     created_at    timestamptz not null default now(),
     confirmed_at  timestamptz,
     last_step     int8 not null default 0,
@@ -19,8 +19,8 @@ create table app.second_factors (
     constraint second_factors_user foreign key (org_id, user_id)
         references app.users (org_id, id) on delete cascade,
     -- Sealed, never plain: see fcgi/auth/envelope.h.
-    constraint second_factors_secret check (secret ~ '^v1\.[^.]+\.' and
-                                            char_length(secret) between 32 and 1024),
+    constraint second_factors_sealed check (sealed ~ '^v1\.[^.]+\.' and
+                                            char_length(sealed) between 32 and 1024),
     constraint second_factors_step check (last_step >= 0),
     constraint second_factors_failures check (failures >= 0 and
                                               (failures = 0) = (failing_since is null))
@@ -86,9 +86,8 @@ create policy all_definer on app.recovery_codes to lectern_definer using (true) 
 create policy all_definer on app.second_factor_challenges to lectern_definer
     using (true) with check (true);
 
--- Attempts and their counts are no change that an audit row tells of.
-create trigger audit after insert or delete or update of confirmed_at, secret
-    on app.second_factors for each row
+-- What audit rows tell of; sealed texts and counts of attempts are nothing for them.
+create trigger audit after update of confirmed_at on app.second_factors for each row
     when (current_setting('app.audit_action', true) <> '') execute function app.audit_capture();
 create trigger audit after update of used_at on app.recovery_codes for each row
     when (current_setting('app.audit_action', true) <> '') execute function app.audit_capture();
@@ -96,7 +95,7 @@ create trigger audit after update of used_at on app.recovery_codes for each row
 -- An attempt of a user begins: the factor as it was, and for how many seconds no further attempt
 -- is taken (0: this one is). At most ten may fail in an hour. No row: there is no factor.
 create function app.second_factor_try(usr uuid)
-returns table (secret text, confirmed bool, wait int4)
+returns table (sealed text, confirmed bool, wait int4)
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 as $$
@@ -121,7 +120,7 @@ begin
     update app.second_factors k
     set failures = f.failures + 1, failing_since = coalesce(f.failing_since, t)
     where k.user_id = usr;
-    return query select f.secret, f.confirmed_at is not null, 0;
+    return query select f.sealed, f.confirmed_at is not null, 0;
 end
 $$;
 
@@ -182,7 +181,7 @@ $$;
 -- the challenge is unknown, answered, expired, tried five times, or older than the password.
 create function app.second_factor_challenged(digest bytea)
 returns table (user_id uuid, org_id uuid, name text, email text, role text, locale text,
-               secret text, wait int4)
+               sealed text, wait int4)
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 as $$
@@ -198,7 +197,7 @@ begin
                             and p.changed_at <= c.created_at)
     returning c.user_id into whose;
     return query
-    select u.id, u.org_id, u.name, u.email, u.role, u.locale, t.secret, t.wait
+    select u.id, u.org_id, u.name, u.email, u.role, u.locale, t.sealed, t.wait
     from app.users u, app.second_factor_try(whose) t where u.id = whose;
 end
 $$;
@@ -278,30 +277,30 @@ $$;
 
 -- second_factor_try of the caller.
 create function app.second_factor_attempt()
-returns table (secret text, confirmed bool, wait int4)
+returns table (sealed text, confirmed bool, wait int4)
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
 begin
     return query
-    select t.secret, t.confirmed, t.wait from app.users u, app.second_factor_try(u.id) t
+    select t.sealed, t.confirmed, t.wait from app.users u, app.second_factor_try(u.id) t
     where u.id = app.user_id() and u.org_id = app.org_id();
 end
 $$;
 
 -- A secret to be confirmed, in place of one that was not. False when there is a confirmed one.
 -- Attempts stay counted: beginning anew forgives none.
-create function app.second_factor_enrol(sealed text) returns bool
+create function app.second_factor_enrol(value text) returns bool
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-    insert into app.second_factors (user_id, org_id, secret)
-    select u.id, u.org_id, sealed from app.users u
+    insert into app.second_factors (user_id, org_id, sealed)
+    select u.id, u.org_id, value from app.users u
     where u.id = app.user_id() and u.org_id = app.org_id()
     on conflict on constraint second_factors_pkey do update
-    set secret = excluded.secret, created_at = now()
+    set sealed = excluded.sealed, created_at = now()
     where second_factors.confirmed_at is null;
     return found;
 end

@@ -98,7 +98,7 @@ factor_attempt(struct req *r, bool confirmed, struct text *ret_secret)
         return fail(r, E_SECOND_FACTOR_LOCKED);
     if (row.confirmed != confirmed)
         return fail(r, E_SECOND_FACTOR_ABSENT);
-    TRY(factor_open(r->arena, &r->claims.user, &r->claims.org, row.secret, ret_secret));
+    TRY(factor_open(r->arena, &r->claims.user, &r->claims.org, row.sealed, ret_secret));
     r->keep = true;
     return E_OK;
 }

@@ -17,8 +17,8 @@ select s.name, s.email, s.locale, s.password_hash from app.second_factor_self() 
 -- name: second_factor_attempt
 -- kind: write
 -- returns: maybe
--- columns: secret text?, confirmed bool?, wait int4
-select a.secret, a.confirmed, a.wait from app.second_factor_attempt() a;
+-- columns: sealed text?, confirmed bool?, wait int4
+select a.sealed, a.confirmed, a.wait from app.second_factor_attempt() a;
 
 -- name: second_factor_enrol
 -- kind: write
@@ -61,8 +61,8 @@ select app.second_factor_challenge(:user_id, :digest, :seconds) as needed;
 -- kind: write
 -- returns: maybe
 -- params: digest bytea
--- columns: user_id uuid, org_id uuid, name text, email text, role text, locale text, secret text?, wait int4
-select c.user_id, c.org_id, c.name, c.email, c.role, c.locale, c.secret, c.wait
+-- columns: user_id uuid, org_id uuid, name text, email text, role text, locale text, sealed text?, wait int4
+select c.user_id, c.org_id, c.name, c.email, c.role, c.locale, c.sealed, c.wait
   from app.second_factor_challenged(:digest) c;
 
 -- name: second_factor_answer

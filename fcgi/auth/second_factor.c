@@ -15,7 +15,7 @@
 static struct envelope_place
 factor_place(const struct uuid *user, const struct uuid *org)
 {
-    return (struct envelope_place){"second_factors", "secret", *user, *org};
+    return (struct envelope_place){"second_factors", "sealed", *user, *org};
 }
 
 err

@@ -7,7 +7,7 @@ create function pg_temp.sealed(x text) returns text language sql return 'v1.k.' 
 create function pg_temp.codes(n int) returns bytea[] language sql return array(select sha256(i::text::bytea) from generate_series(1, n) i);
 grant execute on function pg_temp.sealed(text), pg_temp.codes(int) to public;
 create function pg_temp.factor() returns text language sql return
-    (select concat_ws(' ', left(secret, 6), confirmed_at is not null, last_step, failures) from app.second_factors where user_id = t.id('student'));
+    (select concat_ws(' ', left(sealed, 6), confirmed_at is not null, last_step, failures) from app.second_factors where user_id = t.id('student'));
 
 -- Enrolling
 select is(t.act('student', $$value:select app.second_factor_confirm(7, pg_temp.codes(10), t.id('s.student'))$$), null, 'nothing to confirm');
@@ -19,7 +19,7 @@ select is(t.dry('student', $$select app.second_factor_check(t.id('s.student'))$$
 select is(t.dry('student', $$value:select app.second_factor_codes(7, pg_temp.codes(10))$$), 'false', 'no recovery codes for a pending one');
 select is(t.dry('student', $$value:select app.second_factor_disable(7, null)$$), 'false', 'a pending one is not disabled');
 insert into app.sessions (id, org_id, user_id, expires_at) values (t.id('s.2'), t.id('A'), t.id('student'), now() + interval '1 day');
-select is(t.act('student', $$value:select secret || ' ' || confirmed || ' ' || wait from app.second_factor_attempt()$$),
+select is(t.act('student', $$value:select sealed || ' ' || confirmed || ' ' || wait from app.second_factor_attempt()$$),
           pg_temp.sealed('b') || ' false 0', 'an attempt tells the secret');
 select is(pg_temp.factor(), 'v1.k.b f 0 1', 'and counts');
 select is(t.act('student', $$value:select app.second_factor_confirm(7, pg_temp.codes(10), t.id('s.student'))$$), '{' || t.id('s.2') || '}', 'confirmed: the other sessions end');
@@ -38,10 +38,10 @@ select is(t.dry('student', 'value:select count(*) || '' '' || count(used_at) fro
 select is(t.dry(w, 'select user_id from app.' || v), '0', w || ' sees no other''s of ' || v)
 from unnest('{admin,operator,teacher,badmin,none,orgless,userless,forger}'::text[]) w, unnest('{second_factors,recovery_codes}'::text[]) v;
 select is(t.dry('student', v), '42501', v) from unnest(array[
-    'select secret from app.second_factors', 'select last_step from app.second_factors', 'select * from app.second_factors',
+    'select sealed from app.second_factors', 'select last_step from app.second_factors', 'select * from app.second_factors',
     'select digest from app.recovery_codes', 'select from app.second_factor_challenges',
     'update app.second_factors set confirmed_at = now()', 'update app.second_factors set last_step = 0', 'delete from app.second_factors',
-    'insert into app.second_factors (user_id, org_id, secret) values (t.id(''student''), t.id(''A''), pg_temp.sealed(''x''))',
+    'insert into app.second_factors (user_id, org_id, sealed) values (t.id(''student''), t.id(''A''), pg_temp.sealed(''x''))',
     'update app.recovery_codes set used_at = null', 'delete from app.recovery_codes',
     'insert into app.recovery_codes (user_id, org_id, digest) values (t.id(''student''), t.id(''A''), sha256(''x''))',
     'update app.second_factor_challenges set attempts = 0', 'delete from app.second_factor_challenges',
@@ -54,7 +54,7 @@ select is(t.act('none', $$value:select app.second_factor_challenge(t.id('student
 select is(t.act('none', $$value:select app.second_factor_challenge(t.id('teacher'), sha256('c2'), 300)$$), 'false', 'one without a factor does not');
 select is(t.dry('student', $$value:select app.second_factor_challenge(t.id('student'), sha256('c2'), 300)$$), 'false', 'who is signed in gets none');
 select is(t.dry('none', $$value:select app.second_factor_answer(sha256('c1'), 9, null, t.id('n1'))$$), 'false', 'no answer without an attempt');
-select is(t.act('none', $$value:select concat_ws(' ', user_id = t.id('student'), org_id = t.id('A'), name, email, role, locale, secret, wait) from app.second_factor_challenged(sha256('c1'))$$),
+select is(t.act('none', $$value:select concat_ws(' ', user_id = t.id('student'), org_id = t.id('A'), name, email, role, locale, sealed, wait) from app.second_factor_challenged(sha256('c1'))$$),
           't t student student@a.example student en ' || pg_temp.sealed('b') || ' 0', 'whose challenge it is');
 select is(t.dry('none', $$value:select app.second_factor_answer(sha256('c1'), 7, null, t.id('n1'))$$), 'false', 'the step that was taken');
 select is(t.dry('none', $$value:select app.second_factor_answer(sha256('c1'), 6, null, t.id('n1'))$$), 'false', 'one before it');
@@ -92,8 +92,8 @@ update app.users set status = 'active' where id = t.id('student');
 -- Ten attempts in an hour, whatever challenge they come with.
 select is(pg_temp.factor(), 'v1.k.b t 8 5', 'five have failed');
 select t.act('student', 'select from app.second_factor_attempt()') from generate_series(1, 5);
-select is(t.act('student', $$value:select wait between 3500 and 3600 and secret is null from app.second_factor_attempt()$$), 'true', 'after ten the caller waits');
-select is(t.dry('none', $$value:select wait > 3500 and secret is null from app.second_factor_challenged(sha256('c4'))$$), 'true', 'at sign-in, too');
+select is(t.act('student', $$value:select wait between 3500 and 3600 and sealed is null from app.second_factor_attempt()$$), 'true', 'after ten the caller waits');
+select is(t.dry('none', $$value:select wait > 3500 and sealed is null from app.second_factor_challenged(sha256('c4'))$$), 'true', 'at sign-in, too');
 select is(pg_temp.factor(), 'v1.k.b t 8 10', 'and no more are counted');
 update app.second_factors set failing_since = now() - interval '61 minutes';
 select is(t.act('student', $$value:select wait from app.second_factor_attempt()$$), '0', 'an hour later');
@@ -119,7 +119,7 @@ select is(t.dry('student', $$select app.second_factor_check(t.id('n1'))$$), 'LE4
 select is((select count(*)::int from app.sessions where user_id = t.id('student') and revoked_at is null), 2, 'and none has ended');
 
 -- By an admin
-insert into app.second_factors (user_id, org_id, secret, confirmed_at)
+insert into app.second_factors (user_id, org_id, sealed, confirmed_at)
 select id, org_id, pg_temp.sealed('x'), now() from app.users where id in (t.id('student'), t.id('operator'), t.id('admin'));
 select is(t.dry(w, format('select app.second_factor_reset(t.id(%L))', u)), a, format('%s resets %s', w, u))
 from (values ('student', 'student', '42501'), ('teacher', 'student', '42501'), ('none', 'student', '42501'), ('orgless', 'student', '42501'),
@@ -131,7 +131,7 @@ select is((select count(*)::int from app.sessions where user_id = t.id('student'
 select is((select count(*)::int from app.second_factors where user_id = t.id('student')), 0, 'the factor has gone');
 
 -- Bounds
-insert into app.second_factors (user_id, org_id, secret) values (t.id('student'), t.id('A'), pg_temp.sealed('x'));
+insert into app.second_factors (user_id, org_id, sealed) values (t.id('student'), t.id('A'), pg_temp.sealed('x'));
 insert into app.recovery_codes (user_id, org_id, digest) values (t.id('student'), t.id('A'), sha256('x'));
 insert into app.second_factor_challenges (digest, user_id, org_id, expires_at) values (sha256('x'), t.id('student'), t.id('A'), now() + interval '1 hour');
 create function pg_temp.try(statement text) returns text language plpgsql as $$
@@ -150,11 +150,11 @@ begin
 end $$;
 select is(pg_temp.try(format('update app.%s set %s where user_id = t.id(''student'')', tbl, change)), answer, tbl || ': ' || change)
 from (values
-    ('second_factors', $$secret = 'JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP'$$, '23514 second_factors_secret'),
-    ('second_factors', $$secret = 'v1.k.' || repeat('x', 26)$$, '23514 second_factors_secret'),
-    ('second_factors', $$secret = 'v1.k.' || repeat('x', 27)$$, 'good'),
-    ('second_factors', $$secret = 'v1.k.' || repeat('x', 1019)$$, 'good'),
-    ('second_factors', $$secret = 'v1.k.' || repeat('x', 1020)$$, '23514 second_factors_secret'),
+    ('second_factors', $$sealed = 'JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP'$$, '23514 second_factors_sealed'),
+    ('second_factors', $$sealed = 'v1.k.' || repeat('x', 26)$$, '23514 second_factors_sealed'),
+    ('second_factors', $$sealed = 'v1.k.' || repeat('x', 27)$$, 'good'),
+    ('second_factors', $$sealed = 'v1.k.' || repeat('x', 1019)$$, 'good'),
+    ('second_factors', $$sealed = 'v1.k.' || repeat('x', 1020)$$, '23514 second_factors_sealed'),
     ('second_factors', 'last_step = -1', '23514 second_factors_step'),
     ('second_factors', 'failures = 1', '23514 second_factors_failures'),
     ('second_factors', 'failing_since = now()', '23514 second_factors_failures'),
@@ -168,9 +168,9 @@ from (values
     ('second_factor_challenges', 'attempts = -1', '23514 second_factor_challenges_attempts'),
     ('second_factor_challenges', 'attempts = 5', 'good'),
     ('second_factor_challenges', 'org_id = t.id(''B'')', '23503 second_factor_challenges_factor')) v (tbl, change, answer);
-select is(pg_temp.try($$insert into app.second_factors (user_id, org_id, secret) values (t.id('teacher'), t.id('B'), pg_temp.sealed('x'))$$), '23503 second_factors_user', 'of the user''s organisation');
+select is(pg_temp.try($$insert into app.second_factors (user_id, org_id, sealed) values (t.id('teacher'), t.id('B'), pg_temp.sealed('x'))$$), '23503 second_factors_user', 'of the user''s organisation');
 select is(pg_temp.try($$insert into app.recovery_codes (user_id, org_id, digest) values (t.id('student'), t.id('A'), sha256('x'))$$), '23505 recovery_codes_pkey', 'a code once');
-select is(pg_temp.try($$insert into app.second_factors (user_id, org_id, secret) values (t.id('student'), t.id('A'), pg_temp.sealed('x'))$$), '23505 second_factors_pkey', 'a factor once');
+select is(pg_temp.try($$insert into app.second_factors (user_id, org_id, sealed) values (t.id('student'), t.id('A'), pg_temp.sealed('x'))$$), '23505 second_factors_pkey', 'a factor once');
 select is(pg_temp.try($$insert into app.second_factor_challenges (digest, user_id, org_id, expires_at) values (sha256('x'), t.id('student'), t.id('A'), now() + interval '1 hour')$$), '23505 second_factor_challenges_pkey', 'a challenge once');
 delete from app.users where id = t.id('student');
 select is((select (select count(*) from app.second_factors where user_id = t.id('student')) + (select count(*) from app.recovery_codes) + (select count(*) from app.second_factor_challenges)), 0::bigint, 'all of it goes with the user');
