@@ -33,8 +33,9 @@ $$;
 select set_eq($$select table_name, column_name, key_name from app.sealed_columns() where table_name = 'scratch'$$,
               $$values ('scratch', 'secret_sealed', 'owner_id')$$, 'the column is found by its name');
 select is(app.sealed_key('v1.a-b_9.Zz-_'), 'a-b_9', 'the key of a sealed text');
+select is(app.sealed_key('v1.' || repeat('k', 32) || '.' || repeat('A', 999)), repeat('k', 32), 'the longest name');
 select is(app.sealed_key(v), null, 'no key: ' || v)
-from unnest('{"",v1.,v1..AA,v2.k.AA,v1.k,v1.k.,"v1.k.A A",v1.k.A.B," v1.k.A",v1.k=.AA}'::text[]
+from unnest('{"",v1.,v1..AA,v2.k.AA,v1.k,v1.k.,"v1.k. A"," v1.k.A",v1.k=.AA}'::text[]
             || ('v1.' || repeat('k', 33) || '.AA')) v;
 
 -- Who may.
