@@ -260,21 +260,6 @@ begin
 end
 $$;
 
--- What enrolling and disabling need to know of the caller.
-create function app.second_factor_self()
-returns table (name text, email text, locale text, password_hash text)
-language plpgsql stable security definer
-set search_path = pg_catalog, pg_temp
-as $$
-#variable_conflict use_column
-begin
-    return query
-    select u.name, u.email, u.locale, c.password_hash
-    from app.users u join app.credentials c on c.user_id = u.id
-    where u.id = app.user_id() and u.org_id = app.org_id();
-end
-$$;
-
 -- second_factor_try of the caller.
 create function app.second_factor_attempt()
 returns table (sealed text, confirmed bool, wait int4)
@@ -427,7 +412,7 @@ revoke all on function app.second_factor_try(uuid), app.second_factor_take(uuid,
 grant execute on function
     app.second_factor_challenge(uuid, bytea, int4), app.second_factor_challenged(bytea),
     app.second_factor_answer(bytea, int8, bytea, uuid), app.second_factor_settle(bytea),
-    app.second_factor_check(uuid), app.second_factor_self(), app.second_factor_attempt(),
+    app.second_factor_check(uuid), app.second_factor_attempt(),
     app.second_factor_enrol(text), app.second_factor_confirm(int8, bytea[], uuid),
     app.second_factor_codes(int8, bytea[]), app.second_factor_disable(int8, bytea),
     app.second_factor_reset(uuid)
@@ -443,7 +428,6 @@ alter function app.second_factor_challenged(bytea) owner to lectern_definer;
 alter function app.second_factor_answer(bytea, int8, bytea, uuid) owner to lectern_definer;
 alter function app.second_factor_settle(bytea) owner to lectern_definer;
 alter function app.second_factor_check(uuid) owner to lectern_definer;
-alter function app.second_factor_self() owner to lectern_definer;
 alter function app.second_factor_attempt() owner to lectern_definer;
 alter function app.second_factor_enrol(text) owner to lectern_definer;
 alter function app.second_factor_confirm(int8, bytea[], uuid) owner to lectern_definer;

@@ -7,7 +7,6 @@ drop function app.second_factor_codes(int8, bytea[]);
 drop function app.second_factor_confirm(int8, bytea[], uuid);
 drop function app.second_factor_enrol(text);
 drop function app.second_factor_attempt();
-drop function app.second_factor_self();
 drop function app.second_factor_check(uuid);
 drop function app.second_factor_settle(bytea);
 drop function app.second_factor_answer(bytea, int8, bytea, uuid);

@@ -5,6 +5,7 @@
 
 #include "base/settings.h"
 #include "base/timestamp.h"
+#include "shm/shm.h"
 
 #define SLOTS 4096 /* a conflict costs one look-up more */
 

@@ -12,7 +12,9 @@ select case when f.user_id is null then 'off' when f.confirmed_at is null then '
 -- name: second_factor_self
 -- kind: read
 -- columns: name text, email text, locale text, password_hash text
-select s.name, s.email, s.locale, s.password_hash from app.second_factor_self() s;
+select u.name, u.email, u.locale, app.password_current() as password_hash
+  from app.users u
+ where u.id = (select app.user_id());
 
 -- name: second_factor_attempt
 -- kind: write

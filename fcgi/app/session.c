@@ -17,30 +17,6 @@
 
 /* --- shapes ---------------------------------------------------------------------------------- */
 
-struct register_input {
-    struct text name;
-    struct text email;
-    struct text password;
-};
-
-static const struct field register_fields[] = {
-    FIELD(register_input, name, .required = true, .min = 1, .max = 255, .sensitive = true,
-          .doc = "How others see the person"),
-    FIELD(register_input, email, .required = true, .min = 3, .max = 254, .format = FORMAT_EMAIL,
-          .sensitive = true, .account = true, .doc = "The address to sign in with"),
-    FIELD(register_input, password, .required = true, .min = 8, .max = 128, .sensitive = true,
-          .doc = "Not a common password, not the address"),
-};
-
-struct accepted {
-    struct text status;
-};
-
-static const struct field accepted_fields[] = {
-    FIELD(accepted, status, .choices = "accepted",
-          .doc = "The same for known and unknown addresses"),
-};
-
 struct login_input {
     struct text email;
     struct text password;
@@ -167,34 +143,6 @@ static const struct field me_fields[] = {
     FIELD(me_input, timezone, .min = 1, .max = 64, .format = FORMAT_TIMEZONE,
           .doc = "One's time zone"),
 };
-
-/* --- register
- * ------------------------------------------------------------------------------------- */
-
-/* The same work and the same answer whether or not the address is known. */
-static err
-session_register(struct req *r, const void *input)
-{
-    const struct register_input *in = input;
-    struct sql_account_register_row row;
-    struct text hash;
-    struct accepted out = {TEXT("accepted")};
-
-    if (setting_text(S_REGISTRATION_ORG).len == 0)
-        return fail(r, E_REGISTRATION_CLOSED);
-    if (password_is_weak(in->password, in->email))
-        req_violation(r, "/password", "weak_password",
-                      "is a common password or the e-mail address");
-    TRY(req_violations(r));
-    TRY(password_hash(r->arena, in->password, &hash));
-    struct sql_account_register_params p = {.new_id = r->new_id,
-                                            .org_slug = setting_text(S_REGISTRATION_ORG),
-                                            .email = in->email,
-                                            .name = in->name,
-                                            .password_hash = hash};
-    TRY(sql_account_register_run(r, &p, &row));
-    return reply_shape(r, SHAPE(accepted, accepted_fields), &out);
-}
 
 /* --- tokens
  * --------------------------------------------------------------------------------------- */
@@ -566,11 +514,6 @@ session_end_all(struct req *r, const void *input)
 }
 
 static const struct endpoint rows[] = {
-    {ENDPOINT(POST, "/auth/register", auth_register, ANYONE, PUBLIC), .rate = RATE_AUTH,
-     .in = SHAPE(register_input, register_fields), .run = session_register,
-     .reply = SHAPE(accepted, accepted_fields), .status = 202, .idempotency = IDEMPOTENCY_NONE,
-     .pool = POOL_AUTH, .fails = FAILS(E_REGISTRATION_CLOSED), .since = "0.1.0",
-     .doc = "Register as a student of the installation's open organisation."},
     {ENDPOINT(POST, "/auth/login", auth_login, ANYONE, PUBLIC), .rate = RATE_AUTH,
      .in = SHAPE(login_input, login_fields), .run = session_login, .reply = TOKENS_SHAPE,
      .idempotency = IDEMPOTENCY_NONE, .pool = POOL_AUTH,

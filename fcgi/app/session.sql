@@ -1,11 +1,5 @@
 -- Accounts and sessions; the functions say no more than their answers.
 
--- name: account_register
--- kind: write
--- params: new_id uuid, org_slug text, email text, name text, password_hash text
--- columns: id uuid?
-select app.register(:new_id, :org_slug, :email, :name, :password_hash) as id;
-
 -- name: login_lookup
 -- kind: read
 -- returns: maybe

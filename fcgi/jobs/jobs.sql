@@ -86,3 +86,9 @@ select app.mail_end(:id, :attempt, :outcome, :error, :again_seconds) as done;
 -- params: days int4, batch int4
 -- columns: gone int4
 select app.mails_purge(:days, :batch) as gone;
+
+-- name: account_tokens_purge
+-- kind: write
+-- params: batch int4
+-- columns: gone int4
+select app.account_tokens_purge(:batch) as gone;

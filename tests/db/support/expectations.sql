@@ -12,7 +12,7 @@ create temp table relation (name text primary key, kind char, picks text, rights
 insert into relation values
     ('orgs', 'r', 'id = %2$L', 'app: select update(name,locale,timezone,settings); definer: select update(version)'),
     ('users', 'r', 'id = t.id(''pupil.%1$s'')',
-     'app: select update(name,locale,timezone); definer: insert select update(role,last_sign_in_at,version,updated_at)'),
+     'app: select update(name,locale,timezone); definer: insert select update(role,email_verified_at,last_sign_in_at,version,updated_at)'),
     ('credentials', 'r', 'user_id = t.id(''pupil.%1$s'')', 'definer: insert select update'),
     ('sessions', 'r', 'user_id = t.id(''pupil.%1$s'')', 'app: select; definer: delete insert select update'),
     ('refresh_tokens', 'r', 'session_id = t.id(''m.s.%1$s'')', 'definer: delete insert select update'),
@@ -37,6 +37,7 @@ insert into relation values
     ('second_factor_challenges', 'r', 'user_id = t.id(''pupil.%1$s'')', 'definer: delete insert select update'),
     ('idempotency_keys', 'r', 'user_id = t.id(''pupil.%1$s'')',
      'app: delete insert select update(status,headers,answer); definer: delete select'),
+    ('account_tokens', 'r', 'user_id = t.id(''pupil.%1$s'')', 'definer: delete insert select update'),
     ('mails', 'r', 'id = t.id(''m.m.%1$s'')', 'definer: delete insert select update'),
     ('signin_failures', 'r', 'account = app.signin_account(''%1$s@m.example'')', 'definer: delete insert select update'),
     ('enrollment_import_line', 'c', null, 'app: usage');
@@ -115,10 +116,14 @@ insert into callable select 'app.' || f, may, true from (values
         "signin_locked(text,text,uuid)",user_unlock(uuid)}'),
     ('jobs', '{signin_failures_purge(integer)}'),
     ('', '{"signin_source(text,inet,uuid,uuid)",lockout_clear(uuid)}'),
+    ('app', '{account_find(text),"account_token_issue(uuid,uuid,text,bytea,integer)","account_token_email(bytea,text)",email_verify(bytea),
+        "password_reset(bytea,text,uuid)",password_current(),"password_change(text,text,uuid)"}'),
+    ('jobs', '{account_tokens_purge(integer)}'),
+    ('', '{"account_token_use(bytea,text)"}'),
     ('app', '{"mail_enqueue(uuid,uuid,uuid,text,text,text,text,text,text)"}'),
     ('jobs', '{mail_claim(integer),"mail_end(uuid,integer,text,text,integer)","mails_purge(integer,integer)"}'),
     ('app', '{"second_factor_challenge(uuid,bytea,integer)",second_factor_challenged(bytea),"second_factor_answer(bytea,bigint,bytea,uuid)",
-        second_factor_settle(bytea),second_factor_check(uuid),second_factor_self(),second_factor_attempt(),second_factor_enrol(text),
+        second_factor_settle(bytea),second_factor_check(uuid),second_factor_attempt(),second_factor_enrol(text),
         "second_factor_confirm(bigint,bytea[],uuid)","second_factor_codes(bigint,bytea[])","second_factor_disable(bigint,bytea)",
         second_factor_reset(uuid)}'),
     ('', '{second_factor_try(uuid),"second_factor_take(uuid,bigint,bytea)","recovery_codes_put(uuid,bytea[])",second_factor_remove(uuid)}'),
@@ -185,6 +190,20 @@ insert into call values
     ('enrollment_import_undo', 'own.admin', 'select app.enrollment_import_undo(t.id(''i.b''))', 'LE404'),
     ('enrollment_import_undo', 'own.teacher', 'select app.enrollment_import_undo(t.id(''i.b''))', 'LE404'),
     ('enrollment_import_undo', 'nobody.admin', 'select app.enrollment_import_undo(t.id(''i.main''))', 'LE404'),
+    ('account_find', 'own.admin', 'value:select coalesce(user_id::text, ''nobody'') from app.account_find(''%@b.example'')', 'nobody'),
+    ('account_find', 'nobody.admin', 'value:select coalesce(user_id::text, ''nobody'') from app.account_find('''')', 'nobody'),
+    ('account_token_issue', 'own.admin', 'select app.account_token_issue(t.id(''bstudent''), t.id(''B''), ''password_reset'', sha256(''q''), 60)', '42501'),
+    ('account_token_issue', 'nobody.admin', 'select app.account_token_issue(t.id(''student''), t.id(''A''), ''password_reset'', sha256(''q''), 60)', '42501'),
+    ('account_token_email', 'own.admin', 'value:select app.account_token_email(sha256(''q''), ''password_reset'')', null),
+    ('account_token_email', 'nobody.admin', 'value:select app.account_token_email(null, ''password_reset'')', null),
+    ('email_verify', 'own.admin', 'value:select app.email_verify(sha256(''q''))', 'false'),
+    ('email_verify', 'nobody.admin', 'value:select app.email_verify(null)', 'false'),
+    ('password_reset', 'own.admin', 'select app.password_reset(sha256(''q''), ''$argon2id$'' || repeat(''y'', 40), t.id(''new''))', '0'),
+    ('password_reset', 'nobody.admin', 'select app.password_reset(null, ''$argon2id$'' || repeat(''y'', 40), t.id(''new''))', '0'),
+    ('password_current', 'forged.admin', 'value:select app.password_current()', null),
+    ('password_current', 'nobody.admin', 'value:select app.password_current()', null),
+    ('password_change', 'forged.admin', 'select app.password_change(''$argon2id$'' || repeat(''x'', 40), ''$argon2id$'' || repeat(''y'', 40), null)', '0'),
+    ('password_change', 'nobody.admin', 'select app.password_change(null, ''$argon2id$'' || repeat(''y'', 40), null)', '0'),
     ('mail_enqueue', 'own.admin', 'select app.mail_enqueue(t.id(''new''), t.id(''B''), t.id(''bstudent''), ''password_changed'', ''bstudent@b.example'', ''x'', ''en'', null, null)', '42501'),
     ('mail_enqueue', 'own.admin', 'select app.mail_enqueue(t.id(''new''), t.id(''A''), t.id(''bstudent''), ''password_changed'', ''bstudent@b.example'', ''x'', ''en'', null, null)', '42501'),
     ('mail_enqueue', 'own.operator', 'select app.mail_enqueue(t.id(''new''), t.id(''B''), null, ''invitation'', ''new@b.example'', ''x'', ''en'', null, null)', '42501'),
@@ -201,8 +220,6 @@ insert into call values
     ('second_factor_check', 'own.admin', 'select app.second_factor_check(t.id(''m.s.foreign''))', 'LE428'),
     ('second_factor_check', 'forged.admin', 'select app.second_factor_check(t.id(''m.s.admin''))', 'LE428'),
     ('second_factor_check', 'nobody.admin', 'select app.second_factor_check(t.id(''m.s.admin''))', 'LE428'),
-    ('second_factor_self', 'forged.admin', 'select from app.second_factor_self()', '0'),
-    ('second_factor_self', 'nobody.admin', 'select from app.second_factor_self()', '0'),
     ('second_factor_attempt', 'forged.admin', 'select from app.second_factor_attempt()', '0'),
     ('second_factor_attempt', 'nobody.admin', 'select from app.second_factor_attempt()', '0'),
     ('second_factor_enrol', 'forged.admin', 'value:select app.second_factor_enrol(''v1.k.'' || repeat(''x'', 40))', 'false'),
@@ -266,6 +283,7 @@ select sha256(name::bytea), t.id('pupil.' || name), org, now() + interval '1 hou
 insert into app.idempotency_keys (org_id, user_id, key, route, digest, created_at, expires_at)
 select org, t.id('pupil.' || name), 'm', 'POST /x', sha256('x'), now() - interval '2 days', now() - interval '1 day' from holder;
 insert into app.signin_failures (account, source, attempts, ends_at) select app.signin_account(name || '@m.example'), 'elsewhere', 1, now() from holder;
+insert into app.account_tokens (digest, org_id, user_id, purpose, expires_at) select sha256(name::bytea), org, t.id('pupil.' || name), 'password_reset', now() + interval '1 hour' from holder;
 insert into app.mails (id, org_id, user_id, kind, address) select t.id('m.m.' || name), org, t.id('pupil.' || name), 'password_changed', name || '@m.example' from holder;
 update app.courses set enrollment = 'closed' where enrollment = 'code'; -- so that a code may go
 set local session_replication_role = origin;
