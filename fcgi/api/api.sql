@@ -26,6 +26,12 @@ select set_config('app.user_id', coalesce(:user_id::text, ''), true) as a,
 -- columns: ok int4
 select 1 as ok from app.session_check(:session_id, :user_id, :org_id, :role);
 
+-- name: second_factor_check
+-- kind: read
+-- params: session_id uuid
+-- columns: ok int4
+select 1 as ok from app.second_factor_check(:session_id);
+
 -- name: idempotency_claim
 -- kind: write
 -- params: key text, route text, digest bytea, ttl_hours int4
@@ -60,3 +66,10 @@ select 1 as ok from app.audit_append(:id, :action, :target_type, :target_id, :ma
 insert into app.events (id, org_id, kind, actor_id, course_id, subject_type, subject_id, payload, request_id)
 values (:id, (select app.org_id()), :kind, (select app.user_id()), :course_id, :subject_type, :subject_id,
         '{}'::jsonb, :request_id);
+
+-- name: mail_enqueue
+-- kind: write
+-- params: id uuid, org_id uuid, user_id uuid?, kind text, address text, name text?, locale text, sealed text?,
+--   detail text?
+-- columns: ok int4
+select 1 as ok from app.mail_enqueue(:id, :org_id, :user_id, :kind, :address, :name, :locale, :sealed, :detail);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "api/session.h"
+#include "api/statements.h"
 #include "auth/secret.h"
 #include "base/encode.h"
 #include "base/settings.h"
@@ -208,6 +209,36 @@ gate_grant(struct req *r)
     return (r->row->grant & r->role) != 0 ? E_OK : E_FORBIDDEN;
 }
 
+/* --- second factor ---------------------------------------------------------------------------- */
+
+static bool
+factor_needed(unsigned role)
+{
+    struct text rest = setting_text(S_TWO_FACTOR_REQUIRED_ROLES);
+    struct text name = text_of(role_name(role));
+
+    while (rest.len > 0) {
+        if (text_eq(text_trim(text_cut(&rest, ',')), name))
+            return true;
+    }
+    return false;
+}
+
+/* Asked in the request's transaction, before its work, and believed as long as the session is. */
+err
+gate_second_factor(struct req *r)
+{
+    struct api_second_factor_check_params p = {.session_id = r->claims.session};
+    struct api_second_factor_check_row row;
+
+    if (r->row->auth != AUTH_USER || r->row->second_factor == SECOND_FACTOR_EXEMPT ||
+        !factor_needed(r->role) || !session_factor_due(&r->claims.session))
+        return E_OK;
+    TRY(api_second_factor_check_run(r, &p, &row));
+    session_factor_checked(&r->claims.session);
+    return E_OK;
+}
+
 /* --- cookies --------------------------------------------------------------------------------- */
 
 static void
@@ -233,4 +264,41 @@ reply_clear_cookies(struct req *r)
     cookie_set(r, COOKIE_ACCESS, TEXT(""), 0);
     cookie_set(r, COOKIE_REFRESH, TEXT(""), 0);
     reply_header(r, "Set-Cookie", TEXT(COOKIE_CSRF "=; Path=/; Max-Age=0; Secure; SameSite=Lax"));
+}
+
+/* --- known devices --------------------------------------------------------------------------- */
+
+#define DEVICE_DAYS 365
+
+/* What is signed: whose device, and which. */
+struct device {
+    struct uuid user;
+    struct uuid id;
+};
+
+bool
+device_known(struct req *r, struct uuid *ret_user, struct uuid *ret_device)
+{
+    struct text given = cookie(r, COOKIE_DEVICE), payload;
+    struct device d;
+
+    if (given.p == NULL || !cursor_open(r->arena, TEXT(COOKIE_DEVICE), given, &payload) ||
+        payload.len != sizeof d)
+        return false;
+    memcpy(&d, payload.p, sizeof d);
+    *ret_user = d.user;
+    *ret_device = d.id;
+    return true;
+}
+
+void
+reply_device_cookie(struct req *r, const struct uuid *user)
+{
+    struct device d;
+
+    if (!device_known(r, &d.user, &d.id) || !uuid_eq(&d.user, user))
+        d = (struct device){*user, uuid_v7()};
+    struct text payload = {(const char *)&d, sizeof d};
+    cookie_set(r, COOKIE_DEVICE, cursor_sign(r->arena, TEXT(COOKIE_DEVICE), payload),
+               (int64_t)DEVICE_DAYS * 86400);
 }

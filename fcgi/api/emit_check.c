@@ -301,6 +301,10 @@ check_param(struct check *c, const struct pg_stmt *stmt, size_t i, struct source
     case SOURCE_NEW_ID:
         fits = p->type == PG_UUID;
         break;
+    case SOURCE_SESSION:
+        fits = p->type == PG_UUID;
+        given = c->e->auth == AUTH_USER;
+        break;
     case SOURCE_IF_MATCH:
         fits = p->type == PG_INT8;
         given = c->e->if_match_needed;
@@ -632,7 +636,7 @@ check_replies(struct check *c)
 static bool
 names_id(const struct check *c, const char *name)
 {
-    if (name == NULL || strcmp(name, "new") == 0)
+    if (name == NULL || strcmp(name, "new") == 0 || strcmp(name, "session") == 0)
         return true;
     for (size_t i = 0; i < c->t->nparams; i++) {
         const struct field *f =
@@ -655,12 +659,15 @@ check_audit(struct check *c)
             fault(c, "an audit rule has an action");
         return;
     }
-    if (facts_safe(c->e) || c->e->auth != AUTH_USER)
+    /* Signing in begins without a user; whose session is its target has become one. */
+    bool user = c->e->auth == AUTH_USER || (a->target != NULL && strcmp(a->target, "session") == 0);
+
+    if (facts_safe(c->e) || !user)
         fault(c, "audit is for what a user changes");
     if (!dotted_words(a->action) || !snake_case(a->type))
         fault(c, "audit has an action like course.delete and a type");
     if (!names_id(c, a->target))
-        fault(c, "audit target %s is neither a path parameter nor new", a->target);
+        fault(c, "audit target %s is neither a path parameter nor new nor session", a->target);
 }
 
 static void
@@ -678,9 +685,9 @@ check_event(struct check *c)
     if (!dotted_words(e->kind) || !snake_case(e->type))
         fault(c, "event has a kind like course.created and a type");
     if (!names_id(c, e->subject))
-        fault(c, "event subject %s is neither a path parameter nor new", e->subject);
+        fault(c, "event subject %s is neither a path parameter nor new nor session", e->subject);
     if (!names_id(c, e->course))
-        fault(c, "event course %s is neither a path parameter nor new", e->course);
+        fault(c, "event course %s is neither a path parameter nor new nor session", e->course);
 }
 
 static bool
@@ -729,8 +736,11 @@ check_columns(struct check *c)
     if (e->rate > RATE_NONE || e->rate == RATE_GLOBAL || e->rate == RATE_GLOBAL_MUTATION)
         fault(c, "rate is not a class of rows");
     if (e->pool > POOL_AUTH || e->cache > CACHE_PUBLIC || e->csrf > CSRF_OFF ||
-        e->body > BODY_CSV || e->idempotency > IDEMPOTENCY_NONE)
+        e->second_factor > SECOND_FACTOR_EXEMPT || e->body > BODY_CSV ||
+        e->idempotency > IDEMPOTENCY_NONE)
         fault(c, "a column has a value that there is not");
+    if (e->second_factor != SECOND_FACTOR_AUTO && e->auth != AUTH_USER)
+        fault(c, "second_factor is for rows of a user");
 }
 
 static void

@@ -2,7 +2,9 @@
 #include "api/endpoint.h"
 
 #define DOMAINS(X) \
-    X(health) X(document) X(session) X(org) X(course) X(enrollment) X(announcement) X(audit)
+    X(health)      \
+    X(document)    \
+    X(account) X(session) X(second_factor) X(org) X(course) X(enrollment) X(announcement) X(audit)
 
 #define DECLARE(name) extern const struct domain name##_domain;
 DOMAINS(DECLARE)

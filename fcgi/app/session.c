@@ -3,40 +3,19 @@
 
 #include "api/credentials.h"
 #include "api/endpoint.h"
+#include "api/mail.h"
 #include "api/req.h"
+#include "api/session.h"
 #include "app/statements.h"
 #include "auth/password.h"
+#include "auth/second_factor.h"
 #include "auth/secret.h"
 #include "auth/token.h"
+#include "auth/totp.h"
 #include "base/settings.h"
 #include "base/timestamp.h"
-#include "shm/shm.h"
 
 /* --- shapes ---------------------------------------------------------------------------------- */
-
-struct register_input {
-    struct text name;
-    struct text email;
-    struct text password;
-};
-
-static const struct field register_fields[] = {
-    FIELD(register_input, name, .required = true, .min = 1, .max = 255, .sensitive = true,
-          .doc = "How others see the person"),
-    FIELD(register_input, email, .required = true, .min = 3, .max = 254, .format = FORMAT_EMAIL,
-          .sensitive = true, .account = true, .doc = "The address to sign in with"),
-    FIELD(register_input, password, .required = true, .min = 8, .max = 128, .sensitive = true,
-          .doc = "Not a common password, not the address"),
-};
-
-struct accepted {
-    struct text status;
-};
-
-static const struct field accepted_fields[] = {
-    FIELD(accepted, status, .choices = "accepted",
-          .doc = "The same for known and unknown addresses"),
-};
 
 struct login_input {
     struct text email;
@@ -51,6 +30,35 @@ static const struct field login_fields[] = {
           .doc = "The password"),
     FIELD(login_input, use_cookies, .preset = "false",
           .doc = "Also set the session's cookies, for browsers"),
+};
+
+struct factor_input {
+    struct text challenge;
+    struct text code;
+    bool use_cookies;
+};
+
+#define CHALLENGE_FIELD                                                                        \
+    FIELD(factor_input, challenge, .required = true, .min = 43, .max = 43,                     \
+          .format = FORMAT_OPAQUE, .sensitive = true, .account = true,                         \
+          .doc = "Of the answer second_factor_required; good for one sign-in, five tries and " \
+                 "300 seconds")
+#define COOKIES_FIELD(type)                     \
+    FIELD(type, use_cookies, .preset = "false", \
+          .doc = "Also set the session's cookies, for browsers")
+
+static const struct field second_factor_fields[] = {
+    CHALLENGE_FIELD,
+    FIELD(factor_input, code, .required = true, .min = 6, .max = 6, .format = FORMAT_CODE,
+          .sensitive = true, .doc = "Six digits of the authenticator; each code works once"),
+    COOKIES_FIELD(factor_input),
+};
+
+static const struct field recovery_fields[] = {
+    CHALLENGE_FIELD,
+    FIELD(factor_input, code, .required = true, .min = 16, .max = 32, .format = FORMAT_CODE,
+          .sensitive = true, .doc = "One of the recovery codes; each works once"),
+    COOKIES_FIELD(factor_input),
 };
 
 struct session_user {
@@ -97,6 +105,32 @@ static const struct field refresh_fields[] = {
           .sensitive = true, .doc = "Left out by browsers, whose cookie brings it"),
 };
 
+struct session_input {
+    struct uuid session_id;
+};
+
+static const struct field session_fields[] = {
+    FIELD(session_input, session_id, .place = IN_PATH, .doc = "The session"),
+};
+
+struct user_session_input {
+    struct uuid user_id;
+    struct uuid session_id;
+};
+
+static const struct field user_session_fields[] = {
+    FIELD(user_session_input, user_id, .place = IN_PATH, .doc = "Whose session"),
+    FIELD(user_session_input, session_id, .place = IN_PATH, .doc = "The session"),
+};
+
+struct user_input {
+    struct uuid user_id;
+};
+
+static const struct field user_fields[] = {
+    FIELD(user_input, user_id, .place = IN_PATH, .doc = "The person"),
+};
+
 struct me_input {
     struct text name;
     struct text locale;
@@ -109,34 +143,6 @@ static const struct field me_fields[] = {
     FIELD(me_input, timezone, .min = 1, .max = 64, .format = FORMAT_TIMEZONE,
           .doc = "One's time zone"),
 };
-
-/* --- register
- * ------------------------------------------------------------------------------------- */
-
-/* The same work and the same answer whether or not the address is known. */
-static err
-session_register(struct req *r, const void *input)
-{
-    const struct register_input *in = input;
-    struct sql_account_register_row row;
-    struct text hash;
-    struct accepted out = {TEXT("accepted")};
-
-    if (setting_text(S_REGISTRATION_ORG).len == 0)
-        return fail(r, E_REGISTRATION_CLOSED);
-    if (password_is_weak(in->password, in->email))
-        req_violation(r, "/password", "weak_password",
-                      "is a common password or the e-mail address");
-    TRY(req_violations(r));
-    TRY(password_hash(r->arena, in->password, &hash));
-    struct sql_account_register_params p = {.new_id = r->new_id,
-                                            .org_slug = setting_text(S_REGISTRATION_ORG),
-                                            .email = in->email,
-                                            .name = in->name,
-                                            .password_hash = hash};
-    TRY(sql_account_register_run(r, &p, &row));
-    return reply_shape(r, SHAPE(accepted, accepted_fields), &out);
-}
 
 /* --- tokens
  * --------------------------------------------------------------------------------------- */
@@ -165,15 +171,6 @@ session_reply(struct req *r, struct token_claims *claims, struct session_tokens 
     return reply_shape(r, TOKENS_SHAPE, out);
 }
 
-static void
-session_forget(struct req *r, const struct uuid *sessions, size_t count)
-{
-    int64_t now = clock_ms(), until = now + (setting_int(S_TOKEN_EXPIRY_MINUTES) + 1) * 60000;
-
-    for (size_t i = 0; i < count; i++)
-        shm_revoke(r->api->shm, sessions[i].b, until, now);
-}
-
 /* --- login
  * ------------------------------------------------------------------------------------------ */
 
@@ -188,10 +185,11 @@ session_rehash(struct req *r, const struct login_input *in, const struct sql_log
     return sql_password_rehash_run(r, &p, &row);
 }
 
+/* The session is the request's new thing. */
 static err
-session_start(struct req *r, const struct login_input *in, const struct sql_login_lookup_row *user)
+session_start(struct req *r, const struct sql_login_lookup_row *user, bool cookies)
 {
-    struct token_claims claims = {.user = user->user_id, .org = user->org_id, .session = uuid_v7()};
+    struct token_claims claims = {.user = user->user_id, .org = user->org_id, .session = r->new_id};
     struct session_tokens out = {
         .user = {user->user_id, user->org_id, user->role, user->name, user->email}};
     uint8_t *digest = arena_alloc(r->arena, SHA256_LEN);
@@ -208,29 +206,209 @@ session_start(struct req *r, const struct login_input *in, const struct sql_logi
         .user_agent = r->http->header[HDR_USER_AGENT],
         .refresh_days = setting_int(S_REFRESH_TOKEN_EXPIRY_DAYS),
         .max_sessions = setting_int(S_MAX_ACTIVE_SESSIONS_PER_USER),
+        .idle_minutes = setting_int(S_SESSION_IDLE_MINUTES),
     };
     if (!text_utf8_valid(p.user_agent))
         p.user_agent = TEXT_NULL;
     TRY(sql_session_open_run(r, &p, &opened));
     session_forget(r, opened.evicted.item, opened.evicted.count);
-    return session_reply(r, &claims, &out, in->use_cookies);
+    if (cookies)
+        reply_device_cookie(r, &user->user_id);
+    return session_reply(r, &claims, &out, cookies);
 }
 
+/* A user with a second factor gets a challenge in place of a session. */
+static err
+session_challenge(struct req *r, const struct sql_login_lookup_row *user)
+{
+    uint8_t *digest = arena_alloc(r->arena, SHA256_LEN);
+    struct text challenge = challenge_issue(r->arena, digest);
+    struct sql_second_factor_challenge_params p = {.user_id = user->user_id,
+                                                   .digest = {(const char *)digest, SHA256_LEN},
+                                                   .seconds = CHALLENGE_SECONDS};
+    struct sql_second_factor_challenge_row row;
+
+    TRY(sql_second_factor_challenge_run(r, &p, &row));
+    if (!row.needed)
+        return E_OK;
+    r->challenge = challenge;
+    r->challenge_seconds = CHALLENGE_SECONDS;
+    r->keep = true;
+    return fail(r, E_SECOND_FACTOR_REQUIRED);
+}
+
+/* Counts the attempt before its password is looked at, for good: attempts at once cannot pass the
+ * threshold together, and none waits while another's password is verified. */
+static err
+session_attempt(struct req *r, struct text email, struct sql_signin_begin_row *ret_attempt)
+{
+    struct sql_signin_begin_params p = {
+        .email = email,
+        .address = r->http->address,
+        .threshold = setting_int(S_ACCOUNT_LOCKOUT_THRESHOLD),
+        .window_minutes = setting_int(S_ACCOUNT_LOCKOUT_WINDOW_MINUTES),
+        .lock_minutes = setting_int(S_ACCOUNT_LOCKOUT_DURATION_MINUTES),
+    };
+
+    p.has_device = p.has_device_user = device_known(r, &p.device_user, &p.device);
+    TRY(sql_signin_begin_run(r, &p, ret_attempt));
+    return req_commit(r);
+}
+
+/* The lock that the last attempt left behind is audited and told. For an address without an account
+ * the mail is written as well, ended. */
+static err
+session_tell_lock(struct req *r, struct text email, struct text source)
+{
+    struct sql_signin_locked_params p = {.email = email, .source = source, .audit_id = r->new_id};
+    struct sql_signin_locked_row row;
+    bool found;
+
+    TRY(sql_signin_locked_run(r, &p, &row, &found));
+    if (!found)
+        return E_OK;
+    struct text minutes =
+        arena_printf(r->arena, "%lld", (long long)setting_int(S_ACCOUNT_LOCKOUT_DURATION_MINUTES));
+    struct mail m = {.kind = MAIL_ACCOUNT_LOCKED,
+                     .org = row.org_id,
+                     .user = row.has_user_id ? &row.user_id : NULL,
+                     .address = email,
+                     .name = row.name,
+                     .locale = row.locale,
+                     .detail = minutes};
+    TRY(mail_enqueue(r, &m));
+    r->keep = true;
+    return E_OK;
+}
+
+/* The same work and the same answer whether the address is known, the password is wrong or the
+ * account is locked; only for the owner of a locked one a mail says more. */
 static err
 session_login(struct req *r, const void *input)
 {
     const struct login_input *in = input;
     struct sql_login_lookup_params p = {.email = in->email};
     struct sql_login_lookup_row user = {.password_hash = TEXT_NULL};
+    struct sql_signin_begin_row attempt;
     bool found, stale = false;
 
     TRY(sql_login_lookup_run(r, &p, &user, &found));
-    if (!password_verify(in->password, found ? user.password_hash : TEXT_NULL, &stale) ||
-        !text_eq(user.status, TEXT("active")))
+    TRY(session_attempt(r, in->email, &attempt));
+    struct text hash = found && attempt.admitted ? user.password_hash : TEXT_NULL;
+    if (!password_verify(in->password, hash, &stale) || !text_eq(user.status, TEXT("active"))) {
+        if (attempt.last)
+            TRY(session_tell_lock(r, in->email, attempt.source));
         return fail(r, E_CREDENTIALS_INVALID);
+    }
+    struct sql_signin_passed_params passed = {.email = in->email, .source = attempt.source};
+    struct sql_signin_passed_row ignored;
+    TRY(sql_signin_passed_run(r, &passed, &ignored));
     if (stale)
         TRY(session_rehash(r, in, &user));
-    return session_start(r, in, &user);
+    TRY(session_challenge(r, &user));
+    return session_start(r, &user, in->use_cookies);
+}
+
+/* --- the second step of a sign-in ---------------------------------------------------------------
+ */
+
+/* What a challenge is answered with: the time step of a code, or a recovery code's digest. */
+struct answer {
+    bool right; /* as far as can be told before it is known whether it was used */
+    int64_t step;
+    struct text recovery; /* TEXT_NULL: a step */
+};
+
+typedef struct answer answer_fn(struct req *r, struct text secret, struct text code);
+
+static struct answer
+answer_code(struct req *r, struct text secret, struct text code)
+{
+    struct answer a = {.recovery = TEXT_NULL};
+
+    (void)r;
+    a.right = totp_match(secret, code, timestamp_now().us / 1000000, &a.step);
+    return a;
+}
+
+static struct answer
+answer_recovery(struct req *r, struct text secret, struct text code)
+{
+    uint8_t *digest = arena_alloc(r->arena, SHA256_LEN);
+
+    return (struct answer){.right = recovery_digest(secret, code, digest),
+                           .recovery = {(const char *)digest, SHA256_LEN}};
+}
+
+/* Whose challenge it is; the attempt is counted, also when it goes wrong. */
+static err
+session_challenged(struct req *r, struct text digest, struct sql_second_factor_challenged_row *ret)
+{
+    struct sql_second_factor_challenged_params p = {.digest = digest};
+    bool found;
+
+    TRY(sql_second_factor_challenged_run(r, &p, ret, &found));
+    if (!found)
+        return fail(r, E_SECOND_FACTOR_CHALLENGE);
+    r->keep = true;
+    r->retry_after = ret->wait;
+    return ret->wait > 0 ? fail(r, E_SECOND_FACTOR_LOCKED) : E_OK;
+}
+
+static err
+session_answer(struct req *r, const struct factor_input *in, answer_fn *check,
+               struct sql_second_factor_challenged_row *ret_user)
+{
+    uint8_t *digest = arena_alloc(r->arena, SHA256_LEN);
+    struct text key = {(const char *)digest, SHA256_LEN};
+    struct sql_second_factor_answer_params p = {.digest = key, .session_id = r->new_id};
+    struct sql_second_factor_settle_params settle = {.digest = key};
+    struct sql_second_factor_answer_row taken;
+    struct sql_second_factor_settle_row settled;
+    struct text secret;
+
+    challenge_digest(in->challenge, digest);
+    TRY(session_challenged(r, key, ret_user));
+    TRY(factor_open(r->arena, &ret_user->user_id, &ret_user->org_id, ret_user->sealed, &secret));
+    struct answer a = check(r, secret, in->code);
+    p.step = a.step;
+    p.recovery = a.recovery;
+    if (!a.right)
+        return fail(r, E_SECOND_FACTOR_INVALID);
+    TRY(sql_second_factor_answer_run(r, &p, &taken));
+    if (!taken.taken)
+        return fail(r, E_SECOND_FACTOR_INVALID);
+    r->keep = false; /* from here on it is all or nothing */
+    struct sql_login_lookup_row user = {.user_id = ret_user->user_id,
+                                        .org_id = ret_user->org_id,
+                                        .name = ret_user->name,
+                                        .email = ret_user->email,
+                                        .role = ret_user->role};
+    TRY(session_start(r, &user, in->use_cookies));
+    return sql_second_factor_settle_run(r, &settle, &settled);
+}
+
+static err
+session_second_factor(struct req *r, const void *input)
+{
+    struct sql_second_factor_challenged_row user;
+
+    return session_answer(r, input, answer_code, &user);
+}
+
+static err
+session_recovery_code(struct req *r, const void *input)
+{
+    struct sql_second_factor_challenged_row user;
+
+    TRY(session_answer(r, input, answer_recovery, &user));
+    return mail_enqueue(r, &(struct mail){.kind = MAIL_SECOND_FACTOR,
+                                          .org = user.org_id,
+                                          .user = &user.user_id,
+                                          .address = user.email,
+                                          .name = user.name,
+                                          .locale = user.locale,
+                                          .detail = TEXT("recovery_code_used")});
 }
 
 /* --- refresh and logout ---------------------------------------------------------------------- */
@@ -264,7 +442,9 @@ session_refresh(struct req *r, const void *input)
     struct sql_session_rotate_params p = {.session_id = session,
                                           .old_digest = {(const char *)old_digest, SHA256_LEN},
                                           .new_digest = {(const char *)digest, SHA256_LEN},
-                                          .refresh_days = setting_int(S_REFRESH_TOKEN_EXPIRY_DAYS)};
+                                          .refresh_days = setting_int(S_REFRESH_TOKEN_EXPIRY_DAYS),
+                                          .idle_minutes = setting_int(S_SESSION_IDLE_MINUTES),
+                                          .audit_id = r->new_id};
     TRY(sql_session_rotate_run(r, &p, &row));
     if (text_eq(row.outcome, TEXT("rotated")))
         return session_rotated(r, &session, &row, next);
@@ -288,26 +468,107 @@ session_logout(struct req *r, const void *input)
     return E_OK;
 }
 
+/* --- sessions ----------------------------------------------------------------------------------
+ */
+
+static err
+session_end_own(struct req *r, const void *input)
+{
+    const struct session_input *in = input;
+    struct sql_session_own_end_params p = {.session_id = in->session_id};
+    struct sql_session_own_end_row row;
+
+    TRY(sql_session_own_end_run(r, &p, &row));
+    session_forget(r, &in->session_id, 1);
+    return E_OK;
+}
+
+static err
+session_end_of_user(struct req *r, const struct sql_user_sessions_end_params *p)
+{
+    struct sql_user_sessions_end_row row;
+
+    TRY(sql_user_sessions_end_run(r, p, &row));
+    r->unchanged = row.ended.count == 0;
+    session_forget(r, row.ended.item, row.ended.count);
+    return E_OK;
+}
+
+static err
+session_end_one(struct req *r, const void *input)
+{
+    const struct user_session_input *in = input;
+    struct sql_user_sessions_end_params p = {
+        .user_id = in->user_id, .session_id = in->session_id, .has_session_id = true};
+
+    return session_end_of_user(r, &p);
+}
+
+static err
+session_end_all(struct req *r, const void *input)
+{
+    const struct user_input *in = input;
+    struct sql_user_sessions_end_params p = {.user_id = in->user_id};
+
+    return session_end_of_user(r, &p);
+}
+
 static const struct endpoint rows[] = {
-    {ENDPOINT(POST, "/auth/register", auth_register, ANYONE, PUBLIC), .rate = RATE_AUTH,
-     .in = SHAPE(register_input, register_fields), .run = session_register,
-     .reply = SHAPE(accepted, accepted_fields), .status = 202, .idempotency = IDEMPOTENCY_NONE,
-     .pool = POOL_AUTH, .fails = FAILS(E_REGISTRATION_CLOSED), .since = "0.1.0",
-     .doc = "Register as a student of the installation's open organisation."},
     {ENDPOINT(POST, "/auth/login", auth_login, ANYONE, PUBLIC), .rate = RATE_AUTH,
      .in = SHAPE(login_input, login_fields), .run = session_login, .reply = TOKENS_SHAPE,
-     .idempotency = IDEMPOTENCY_NONE, .pool = POOL_AUTH, .fails = FAILS(E_CREDENTIALS_INVALID),
-     .event = {"session.started", "session", NULL, NULL}, .since = "0.1.0",
+     .idempotency = IDEMPOTENCY_NONE, .pool = POOL_AUTH,
+     .fails = FAILS(E_CREDENTIALS_INVALID, E_SECOND_FACTOR_REQUIRED),
+     .audit = {"session.start", "session", "session"},
+     .event = {"session.started", "session", "session", NULL}, .since = "0.1.0",
      .doc = "Sign in with e-mail and password."},
+    {ENDPOINT(POST, "/auth/login/second-factor", auth_second_factor, ANYONE, PUBLIC),
+     .rate = RATE_AUTH, .in = SHAPE(factor_input, second_factor_fields),
+     .run = session_second_factor, .reply = TOKENS_SHAPE, .idempotency = IDEMPOTENCY_NONE,
+     .fails = FAILS(E_SECOND_FACTOR_CHALLENGE, E_SECOND_FACTOR_INVALID, E_SECOND_FACTOR_LOCKED),
+     .audit = {"session.start", "session", "session"},
+     .event = {"session.started", "session", "session", NULL}, .since = "0.2.0",
+     .doc = "Complete a sign-in that owes a code with the authenticator's."},
+    {ENDPOINT(POST, "/auth/login/recovery-code", auth_recovery_code, ANYONE, PUBLIC),
+     .rate = RATE_AUTH, .in = SHAPE(factor_input, recovery_fields), .run = session_recovery_code,
+     .reply = TOKENS_SHAPE, .idempotency = IDEMPOTENCY_NONE,
+     .fails = FAILS(E_SECOND_FACTOR_CHALLENGE, E_SECOND_FACTOR_INVALID, E_SECOND_FACTOR_LOCKED),
+     .audit = {"second_factor.recovery_code_used", "session", "session"},
+     .event = {"session.started", "session", "session", NULL}, .since = "0.2.0",
+     .doc = "Complete a sign-in that owes a code with a recovery code."},
     {ENDPOINT(POST, "/auth/refresh", auth_refresh, REFRESH, PUBLIC), .rate = RATE_AUTH,
      .in = SHAPE(refresh_input, refresh_fields), .body = BODY_JSON_OPTIONAL, .run = session_refresh,
      .reply = TOKENS_SHAPE, .idempotency = IDEMPOTENCY_NONE, .fails = FAILS(E_REFRESH_INVALID),
      .since = "0.1.0", .doc = "Exchange a refresh token for new tokens; each works once."},
     {ENDPOINT(POST, "/auth/logout", auth_logout, USER, EVERYONE), .run = session_logout,
-     .idempotency = IDEMPOTENCY_NONE, .status = 204, .since = "0.1.0",
+     .second_factor = SECOND_FACTOR_EXEMPT, .idempotency = IDEMPOTENCY_NONE, .status = 204,
+     .audit = {"session.end", "session", "session"}, .since = "0.1.0",
      .doc = "End the session of the access token."},
-    {ENDPOINT(GET, "/users/me", user_me, USER, EVERYONE), .sql = &sql_user_me, .since = "0.1.0",
-     .doc = "Read one's own account."},
+    {ENDPOINT(GET, "/users/me/sessions", user_session_list, USER, EVERYONE),
+     .sql = &sql_session_list, .since = "0.2.0",
+     .doc = "List where one is signed in, newest first."},
+    {ENDPOINT(DELETE, "/users/me/sessions/{session_id}", user_session_end, USER, EVERYONE),
+     .in = SHAPE(session_input, session_fields), .run = session_end_own, .status = 204,
+     .audit = {"session.revoke", "session", "session_id"}, .since = "0.2.0",
+     .doc = "End one of one's sessions."},
+    {ENDPOINT(GET, "/org/users/{user_id}/sessions", org_user_session_list, USER, ADMINS),
+     .sql = &sql_session_of_user_list, .probe = &sql_session_of_user_probe, .rate = RATE_ADMIN_READ,
+     .fails = FAILS(E_ROLE_TOO_HIGH), .since = "0.2.0",
+     .doc = "List where a person is signed in, newest first."},
+    {ENDPOINT(DELETE, "/org/users/{user_id}/sessions", org_user_session_end_all, USER, ADMINS),
+     .in = SHAPE(user_input, user_fields), .run = session_end_all, .status = 204,
+     .fails = FAILS(E_ROLE_TOO_HIGH), .audit = {"session.revoke_all", "user", "user_id"},
+     .since = "0.2.0", .doc = "End all sessions of a person."},
+    {ENDPOINT(DELETE, "/org/users/{user_id}/sessions/{session_id}", org_user_session_end, USER,
+              ADMINS),
+     .in = SHAPE(user_session_input, user_session_fields), .run = session_end_one, .status = 204,
+     .fails = FAILS(E_ROLE_TOO_HIGH), .audit = {"session.revoke", "session", "session_id"},
+     .since = "0.2.0", .doc = "End a session of a person."},
+    {ENDPOINT(POST, "/org/users/{user_id}/unlock", org_user_unlock, USER, ADMINS),
+     .in = SHAPE(user_input, user_fields), .sql = &sql_user_unlock, .fails = FAILS(E_ROLE_TOO_HIGH),
+     .audit = {"account.unlock", "user", "user_id"}, .since = "0.2.0",
+     .doc = "Lift the locks that failed sign-ins have put on an account; says how many."},
+    {ENDPOINT(GET, "/users/me", user_me, USER, EVERYONE), .sql = &sql_user_me,
+     .second_factor = SECOND_FACTOR_EXEMPT, .since = "0.1.0", .doc = "Read one's own account."},
     {ENDPOINT(PATCH, "/users/me", user_me_update, USER, EVERYONE), .in = SHAPE(me_input, me_fields),
      .sql = &sql_user_me_update, .since = "0.1.0",
      .doc = "Change one's name, language or time zone."},

@@ -285,8 +285,18 @@ PREFERRED = {
     "org_user_role.user_id": "spare_id",
     "org_user_role.role": "student",
     "auth_register.password": PASSWORD,
+    "email_verify.token": "A" * 43,
+    "password_reset.token": "A" * 43,
+    "password_reset.password": PASSWORD,
     "auth_refresh.refresh_token": "refresh_token",
+    "user_session_end.session_id": "own_session_id",
 }
+
+
+def session_of(client):
+    """The newest session of a caller, which is the one that was just begun"""
+    return data(client.get(V1 + "/users/me/sessions", params={"limit": 1}))[0]["id"]
+
 
 class World:
     """Callers of every role, another organisation, and one of every thing that a path can name"""
@@ -308,7 +318,8 @@ class World:
         student, spare, assistant = (self.people.make(r) for r in ("student", "student", "teacher"))
         self.assistant = assistant
         made = {"colleague_id": self.colleague.id, "owner_id": self.colleague.id, "spare_id": spare.id,
-                "user_id": assistant.id, "refresh_token": student.refresh_token}
+                "user_id": assistant.id, "refresh_token": student.refresh_token,
+                "session_id": session_of(assistant), "own_session_id": session_of(self.admin)}
         made.update(self._course(self.admin, student.id, self.people.register()))
         data(self.admin.post(f"{V1}/courses/{made['course_id']}/staff",
                              json={"user_id": assistant.id, "role": "assistant"}), 201)
@@ -319,8 +330,9 @@ class World:
         student = data(api("student", "northside").get(V1 + "/users/me"))
         teacher = data(api("teacher", "northside").get(V1 + "/users/me"))
         made = self._course(admin, student["id"], student["email"])
+        session = session_of(api("teacher", "northside"))
         return {**made, "user_id": teacher["id"], "owner_id": teacher["id"], "colleague_id": teacher["id"],
-                "spare_id": student["id"]}
+                "spare_id": student["id"], "session_id": session, "own_session_id": session}
 
     @staticmethod
     def _course(admin, student, email):
@@ -395,7 +407,7 @@ def cookies_of(world, role):
     client = world.new_client("browser")
     answer = client.post(V1 + "/auth/login", json={"email": email, "password": password, "use_cookies": True})
     assert answer.status_code == 200, answer.text
-    found = {c.name: c.value for c in client.cookies}
+    found = {c.name: c.value for c in client.cookies if "device" not in c.name}
     client.cookies.clear()
     assert any("csrf" in name for name in found) and len(found) == 3, list(found)
     return found

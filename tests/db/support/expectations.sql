@@ -12,7 +12,7 @@ create temp table relation (name text primary key, kind char, picks text, rights
 insert into relation values
     ('orgs', 'r', 'id = %2$L', 'app: select update(name,locale,timezone,settings); definer: select update(version)'),
     ('users', 'r', 'id = t.id(''pupil.%1$s'')',
-     'app: select update(name,locale,timezone); definer: insert select update(role,last_sign_in_at,version,updated_at)'),
+     'app: select update(name,locale,timezone); definer: insert select update(role,email_verified_at,last_sign_in_at,version,updated_at)'),
     ('credentials', 'r', 'user_id = t.id(''pupil.%1$s'')', 'definer: insert select update'),
     ('sessions', 'r', 'user_id = t.id(''pupil.%1$s'')', 'app: select; definer: delete insert select update'),
     ('refresh_tokens', 'r', 'session_id = t.id(''m.s.%1$s'')', 'definer: delete insert select update'),
@@ -30,8 +30,16 @@ insert into relation values
     ('events_*', 'r', 'id = t.id(''m.v.%1$s'')', ''),
     ('audit_logs', 'r', 'id = t.id(''m.l.%1$s'')', 'app: select; definer: insert select'),
     ('audit_chains', 'r', 'chain = 7', 'definer: select update'),
+    ('second_factors', 'r', 'user_id = t.id(''pupil.%1$s'')',
+     'app: select(user_id,org_id,created_at,confirmed_at); definer: delete insert select update'),
+    ('recovery_codes', 'r', 'user_id = t.id(''pupil.%1$s'')',
+     'app: select(user_id,org_id,used_at); definer: delete insert select update'),
+    ('second_factor_challenges', 'r', 'user_id = t.id(''pupil.%1$s'')', 'definer: delete insert select update'),
     ('idempotency_keys', 'r', 'user_id = t.id(''pupil.%1$s'')',
      'app: delete insert select update(status,headers,answer); definer: delete select'),
+    ('account_tokens', 'r', 'user_id = t.id(''pupil.%1$s'')', 'definer: delete insert select update'),
+    ('mails', 'r', 'id = t.id(''m.m.%1$s'')', 'definer: delete insert select update'),
+    ('signin_failures', 'r', 'account = app.signin_account(''%1$s@m.example'')', 'definer: delete insert select update'),
     ('enrollment_import_line', 'c', null, 'app: usage');
 
 -- Which callers reach a row of their own, and a row of another user in whose courses they have no part. A row of another
@@ -71,6 +79,8 @@ insert into reach values
     ('events', 'select', 'STPAOVMY', 'AO', null),
     ('events', 'insert', 'STPAOVMY', '', null),
     ('audit_logs', 'select', 'AO', 'AO', null),
+    ('second_factors', 'select', 'STPAOVMY', '', null),
+    ('recovery_codes', 'select', 'STPAOVMY', '', null),
     ('idempotency_keys', 'select', 'STPAOVMY', '', null),
     ('idempotency_keys', 'insert', 'STPAOVMY', '', null),
     ('idempotency_keys', 'update', 'STPAOVMY', '', 'headers = ''x'''),
@@ -91,17 +101,32 @@ insert into callable select 'app.' || f, may, false from (values
         is_locale(text),is_timezone(text),is_staff_role(text),is_admin_role(text),"if_match(bigint,bigint)"}'::text[]),
     ('app jobs ro', '{schema_version()}'),
     ('definer jobs', '{sealed_columns(),sealed_key(text)}'),
-    ('app', '{"idempotency_claim(text,text,bytea,integer)","enrollment_import_plan(uuid,text[],integer[],uuid[])",
+    ('app', '{user_within_reach(uuid),"idempotency_claim(text,text,bytea,integer)","enrollment_import_plan(uuid,text[],integer[],uuid[])",
         "enrollment_import(uuid,uuid,text[],integer[],uuid[],boolean,boolean,text)"}'),
-    ('definer', '{role_rank(text),audit_hash(app.audit_logs),"audit_redact(jsonb,text[])","audit_keep(jsonb,text[],integer)"}'),
+    ('definer', '{role_rank(text),"session_until(integer,integer)",signin_account(text),audit_hash(app.audit_logs),"audit_redact(jsonb,text[])","audit_keep(jsonb,text[],integer)"}'),
     ('', '{announcement_reads_rules(),audit_refuse(),audit_capture(),courses_rules(),touch(),uuid_v7(timestamp with time zone)}')
 ) v (may, names), unnest(names) f;
 insert into callable select 'app.' || f, may, true from (values
     ('app ro', '{managed_courses(),taught_courses(),enrolled_courses(),manages_course(uuid)}'::text[]),
     ('app', '{"session_check(uuid,uuid,uuid,text)","register(uuid,text,text,text,text)",login_lookup(text),"password_rehash(uuid,text,text)",
-        "session_open(uuid,uuid,bytea,inet,text,integer,integer)","session_rotate(uuid,bytea,bytea,integer)","session_end(uuid,text)",
+        "session_open(uuid,uuid,bytea,inet,text,integer,integer,integer)","session_rotate(uuid,bytea,bytea,integer,integer,uuid)","session_end(uuid,text)",
         "sessions_end(uuid,text,uuid)","set_user_role(uuid,text,bigint)","course_transfer(uuid,uuid,bigint)",
         "enrol_with_code(uuid,uuid,text)",enrollment_import_undo(uuid)}'),
+    ('app', '{"user_sessions_end(uuid,uuid,text)","signin_begin(text,inet,uuid,uuid,integer,integer,integer)","signin_passed(text,text)",
+        "signin_locked(text,text,uuid)",user_unlock(uuid)}'),
+    ('jobs', '{signin_failures_purge(integer)}'),
+    ('', '{"signin_source(text,inet,uuid,uuid)",lockout_clear(uuid)}'),
+    ('app', '{account_find(text),"account_token_issue(uuid,uuid,text,bytea,integer)","account_token_email(bytea,text)",email_verify(bytea),
+        "password_reset(bytea,text,uuid)",password_current(),"password_change(text,text,uuid)"}'),
+    ('jobs', '{account_tokens_purge(integer)}'),
+    ('', '{"account_token_use(bytea,text)"}'),
+    ('app', '{"mail_enqueue(uuid,uuid,uuid,text,text,text,text,text,text)"}'),
+    ('jobs', '{mail_claim(integer),"mail_end(uuid,integer,text,text,integer)","mails_purge(integer,integer)"}'),
+    ('app', '{"second_factor_challenge(uuid,bytea,integer)",second_factor_challenged(bytea),"second_factor_answer(bytea,bigint,bytea,uuid)",
+        second_factor_settle(bytea),second_factor_check(uuid),second_factor_attempt(),second_factor_enrol(text),
+        "second_factor_confirm(bigint,bytea[],uuid)","second_factor_codes(bigint,bytea[])","second_factor_disable(bigint,bytea)",
+        second_factor_reset(uuid)}'),
+    ('', '{second_factor_try(uuid),"second_factor_take(uuid,bigint,bytea)","recovery_codes_put(uuid,bytea[])",second_factor_remove(uuid)}'),
     ('app jobs', '{"audit_append(uuid,text,text,uuid,integer,text[],uuid)"}'),
     ('jobs', '{events_make_partitions(integer),audit_verify(),purge_expired(integer),sealed_usage(),
         "sealed_batch(text,text,text,uuid,integer,bigint)","sealed_swap(text,text,uuid[],text[],text[])"}'),
@@ -139,6 +164,20 @@ insert into call values
     ('session_end', 'nobody.admin', 'value:select app.session_end(t.id(''s.student''), ''x'')', 'false'),
     ('sessions_end', 'own.admin', 'value:select app.sessions_end(t.id(''bstudent''), ''x'')', '{}'),
     ('sessions_end', 'nobody.admin', 'value:select app.sessions_end(t.id(''student''), ''x'')', '{}'),
+    ('user_sessions_end', 'own.admin', 'select app.user_sessions_end(t.id(''bstudent''), null, ''x'')', 'LE404'),
+    ('user_sessions_end', 'own.operator', 'select app.user_sessions_end(t.id(''bstudent''), t.id(''s.bstudent''), ''x'')', 'LE404'),
+    ('user_sessions_end', 'own.admin', 'select app.user_sessions_end(t.id(''student''), t.id(''s.bstudent''), ''x'')', 'LE404'),
+    ('user_sessions_end', 'nobody.admin', 'select app.user_sessions_end(t.id(''student''), null, ''x'')', '42501'),
+    -- Counting an attempt takes no identity: it is what anyone does who names an address. It says nothing of the account.
+    ('signin_begin', 'own.admin', 'value:select b::text from app.signin_begin(''bstudent@b.example'', null, t.id(''student''), t.id(''d''), 0, 0, 0) b', '(t,t,elsewhere)'),
+    ('signin_begin', 'nobody.admin', 'select app.signin_begin(null, null, null, null, 1, 1, 1)', '23502'),
+    ('signin_passed', 'own.admin', 'value:select app.signin_passed(''bstudent@b.example'', ''network 192.0.2.1/32'')', 'false'),
+    ('signin_passed', 'nobody.admin', 'value:select app.signin_passed(''student@a.example'', ''network 192.0.2.1/32'')', 'false'),
+    ('signin_locked', 'own.admin', 'value:select user_id is null from app.signin_locked(''bstudent@b.example'', ''elsewhere'', t.id(''new''))', 'true'),
+    ('signin_locked', 'nobody.admin', 'value:select user_id is null from app.signin_locked(''student@a.example'', ''elsewhere'', t.id(''new''))', 'true'),
+    ('user_unlock', 'own.admin', 'select app.user_unlock(t.id(''bstudent''))', 'LE404'),
+    ('user_unlock', 'own.operator', 'select app.user_unlock(t.id(''bstudent''))', 'LE404'),
+    ('user_unlock', 'nobody.admin', 'select app.user_unlock(t.id(''student''))', '42501'),
     ('set_user_role', 'own.admin', 'select app.set_user_role(t.id(''bstudent''), ''admin'', null)', 'LE404'),
     ('set_user_role', 'own.operator', 'select app.set_user_role(t.id(''bstudent''), ''student'', 99)', 'LE404'),
     ('set_user_role', 'nobody.admin', 'select app.set_user_role(t.id(''student''), ''admin'', null)', '42501'),
@@ -151,6 +190,49 @@ insert into call values
     ('enrollment_import_undo', 'own.admin', 'select app.enrollment_import_undo(t.id(''i.b''))', 'LE404'),
     ('enrollment_import_undo', 'own.teacher', 'select app.enrollment_import_undo(t.id(''i.b''))', 'LE404'),
     ('enrollment_import_undo', 'nobody.admin', 'select app.enrollment_import_undo(t.id(''i.main''))', 'LE404'),
+    ('account_find', 'own.admin', 'value:select coalesce(user_id::text, ''nobody'') from app.account_find(''%@b.example'')', 'nobody'),
+    ('account_find', 'nobody.admin', 'value:select coalesce(user_id::text, ''nobody'') from app.account_find('''')', 'nobody'),
+    ('account_token_issue', 'own.admin', 'select app.account_token_issue(t.id(''bstudent''), t.id(''B''), ''password_reset'', sha256(''q''), 60)', '42501'),
+    ('account_token_issue', 'nobody.admin', 'select app.account_token_issue(t.id(''student''), t.id(''A''), ''password_reset'', sha256(''q''), 60)', '42501'),
+    ('account_token_email', 'own.admin', 'value:select app.account_token_email(sha256(''q''), ''password_reset'')', null),
+    ('account_token_email', 'nobody.admin', 'value:select app.account_token_email(null, ''password_reset'')', null),
+    ('email_verify', 'own.admin', 'value:select app.email_verify(sha256(''q''))', 'false'),
+    ('email_verify', 'nobody.admin', 'value:select app.email_verify(null)', 'false'),
+    ('password_reset', 'own.admin', 'select app.password_reset(sha256(''q''), ''$argon2id$'' || repeat(''y'', 40), t.id(''new''))', '0'),
+    ('password_reset', 'nobody.admin', 'select app.password_reset(null, ''$argon2id$'' || repeat(''y'', 40), t.id(''new''))', '0'),
+    ('password_current', 'forged.admin', 'value:select app.password_current()', null),
+    ('password_current', 'nobody.admin', 'value:select app.password_current()', null),
+    ('password_change', 'forged.admin', 'select app.password_change(''$argon2id$'' || repeat(''x'', 40), ''$argon2id$'' || repeat(''y'', 40), null)', '0'),
+    ('password_change', 'nobody.admin', 'select app.password_change(null, ''$argon2id$'' || repeat(''y'', 40), null)', '0'),
+    ('mail_enqueue', 'own.admin', 'select app.mail_enqueue(t.id(''new''), t.id(''B''), t.id(''bstudent''), ''password_changed'', ''bstudent@b.example'', ''x'', ''en'', null, null)', '42501'),
+    ('mail_enqueue', 'own.admin', 'select app.mail_enqueue(t.id(''new''), t.id(''A''), t.id(''bstudent''), ''password_changed'', ''bstudent@b.example'', ''x'', ''en'', null, null)', '42501'),
+    ('mail_enqueue', 'own.operator', 'select app.mail_enqueue(t.id(''new''), t.id(''B''), null, ''invitation'', ''new@b.example'', ''x'', ''en'', null, null)', '42501'),
+    ('mail_enqueue', 'nobody.admin', 'select app.mail_enqueue(t.id(''new''), t.id(''A''), t.id(''student''), ''password_reset'', ''student@a.example'', ''x'', ''en'', null, null)', '42501'),
+    -- The factor of "foreign" is confirmed, its challenge has the digest of its name.
+    ('second_factor_challenge', 'own.admin', 'value:select app.second_factor_challenge(t.id(''pupil.foreign''), sha256(''q''), 300)', 'false'),
+    ('second_factor_challenge', 'nobody.admin', 'value:select app.second_factor_challenge(t.id(''outsider''), sha256(''q''), 300)', 'false'),
+    ('second_factor_challenged', 'own.admin', 'select from app.second_factor_challenged(sha256(''foreign''))', '0'),
+    ('second_factor_challenged', 'nobody.admin', 'select from app.second_factor_challenged(sha256(''no such''))', '0'),
+    ('second_factor_answer', 'own.admin', 'value:select app.second_factor_answer(sha256(''foreign''), 99, null, t.id(''new''))', 'false'),
+    ('second_factor_answer', 'nobody.admin', 'value:select app.second_factor_answer(sha256(''no such''), 99, null, t.id(''new''))', 'false'),
+    ('second_factor_settle', 'own.admin', 'value:select app.second_factor_settle(sha256(''foreign''))', 'false'),
+    ('second_factor_settle', 'nobody.admin', 'value:select app.second_factor_settle(sha256(''student''))', 'false'),
+    ('second_factor_check', 'own.admin', 'select app.second_factor_check(t.id(''m.s.foreign''))', 'LE428'),
+    ('second_factor_check', 'forged.admin', 'select app.second_factor_check(t.id(''m.s.admin''))', 'LE428'),
+    ('second_factor_check', 'nobody.admin', 'select app.second_factor_check(t.id(''m.s.admin''))', 'LE428'),
+    ('second_factor_attempt', 'forged.admin', 'select from app.second_factor_attempt()', '0'),
+    ('second_factor_attempt', 'nobody.admin', 'select from app.second_factor_attempt()', '0'),
+    ('second_factor_enrol', 'forged.admin', 'value:select app.second_factor_enrol(''v1.k.'' || repeat(''x'', 40))', 'false'),
+    ('second_factor_enrol', 'nobody.admin', 'value:select app.second_factor_enrol(''v1.k.'' || repeat(''x'', 40))', 'false'),
+    ('second_factor_confirm', 'forged.admin', 'value:select app.second_factor_confirm(99, ''{}'', t.id(''m.s.foreign''))', null),
+    ('second_factor_confirm', 'nobody.admin', 'value:select app.second_factor_confirm(99, ''{}'', t.id(''m.s.admin''))', null),
+    ('second_factor_codes', 'forged.admin', 'value:select app.second_factor_codes(99, ''{}'')', 'false'),
+    ('second_factor_codes', 'nobody.admin', 'value:select app.second_factor_codes(99, ''{}'')', 'false'),
+    ('second_factor_disable', 'forged.admin', 'value:select app.second_factor_disable(99, null)', 'false'),
+    ('second_factor_disable', 'nobody.admin', 'value:select app.second_factor_disable(99, null)', 'false'),
+    ('second_factor_reset', 'own.admin', 'select app.second_factor_reset(t.id(''pupil.foreign''))', 'LE404'),
+    ('second_factor_reset', 'own.operator', 'select app.second_factor_reset(t.id(''pupil.foreign''))', 'LE404'),
+    ('second_factor_reset', 'nobody.admin', 'select app.second_factor_reset(t.id(''pupil.student''))', '42501'),
     ('audit_append', 'own.admin', 'select app.audit_append(t.id(''new''), ''x'', ''y'', t.id(''bstudent''), 99, ''{}'', t.id(''B''))', '1'),
     ('audit_append', 'nobody.admin', 'select app.audit_append(t.id(''new''), ''x'', ''y'', null, 99, ''{}'')', '23502'),
     -- Rules that look where their caller may not: what they say of another organisation's course is the same whatever it is.
@@ -194,8 +276,15 @@ select t.id(case when org = t.id('A') then 'n.org' else 'n.b' end), t.id('pupil.
 insert into app.events (id, org_id, kind, actor_id) select t.id('m.v.' || name), org, 'x', t.id('pupil.' || name) from holder;
 insert into app.audit_logs (id, chain, seq, org_id, actor_id, action, target_type, prev_hash, hash)
 select t.id('m.l.' || name), 0, 100 + row_number() over (), org, t.id('pupil.' || name), 'x', 'y', sha256(''), sha256('') from holder;
+insert into app.second_factors (user_id, org_id, sealed, confirmed_at) select t.id('pupil.' || name), org, 'v1.k.' || repeat('x', 40), now() from holder;
+insert into app.recovery_codes (user_id, org_id, digest) select t.id('pupil.' || name), org, sha256(name::bytea) from holder;
+insert into app.second_factor_challenges (digest, user_id, org_id, expires_at)
+select sha256(name::bytea), t.id('pupil.' || name), org, now() + interval '1 hour' from holder;
 insert into app.idempotency_keys (org_id, user_id, key, route, digest, created_at, expires_at)
 select org, t.id('pupil.' || name), 'm', 'POST /x', sha256('x'), now() - interval '2 days', now() - interval '1 day' from holder;
+insert into app.signin_failures (account, source, attempts, ends_at) select app.signin_account(name || '@m.example'), 'elsewhere', 1, now() from holder;
+insert into app.account_tokens (digest, org_id, user_id, purpose, expires_at) select sha256(name::bytea), org, t.id('pupil.' || name), 'password_reset', now() + interval '1 hour' from holder;
+insert into app.mails (id, org_id, user_id, kind, address) select t.id('m.m.' || name), org, t.id('pupil.' || name), 'password_changed', name || '@m.example' from holder;
 update app.courses set enrollment = 'closed' where enrollment = 'code'; -- so that a code may go
 set local session_replication_role = origin;
 
