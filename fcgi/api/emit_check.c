@@ -797,8 +797,11 @@ check_columns(struct check *c)
     if (e->rate > RATE_NONE || e->rate == RATE_GLOBAL || e->rate == RATE_GLOBAL_MUTATION)
         fault(c, "rate is not a class of rows");
     if (e->pool > POOL_AUTH || e->cache > CACHE_PUBLIC || e->csrf > CSRF_OFF ||
-        e->body > BODY_CSV || e->idempotency > IDEMPOTENCY_NONE)
+        e->second_factor > SECOND_FACTOR_EXEMPT || e->body > BODY_CSV ||
+        e->idempotency > IDEMPOTENCY_NONE)
         fault(c, "a column has a value that there is not");
+    if (e->second_factor != SECOND_FACTOR_AUTO && e->auth != AUTH_USER)
+        fault(c, "second_factor is for rows of a user");
 }
 
 static void

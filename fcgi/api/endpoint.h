@@ -161,6 +161,12 @@ enum cache_kind {
 
 enum csrf_kind { CSRF_AUTO, CSRF_OFF };
 
+/* Whether a caller of TWO_FACTOR_REQUIRED_ROLES must have proven a second factor in the session. */
+enum second_factor_kind {
+    SECOND_FACTOR_AUTO,
+    SECOND_FACTOR_EXEMPT, /* what one needs to set it up, or to leave */
+};
+
 /* What is written to audit_logs and events when the row has done its work. The target is a path
  * parameter's name, "new" for the identifier made for this request, or "session" for the caller's
  * session. */
@@ -206,6 +212,7 @@ struct endpoint {
     const struct pg_stmt *probe; /* read by the same identity: does the target exist for the caller?
                                     tells 403 from 404 when a write touched nothing */
     enum csrf_kind csrf;
+    enum second_factor_kind second_factor;
     enum cache_kind cache;
     enum pool_kind pool;
     bool unbounded;       /* a list that grows without bound: counted only on count=exact */

@@ -326,6 +326,10 @@ reply_problem(struct req *r)
     }
     if (r->nviolations > 0)
         problem_violations(r, out);
+    if (r->error == E_SECOND_FACTOR_REQUIRED) {
+        json_kv_text(out, "challenge", r->challenge);
+        json_kv_int(out, "expires_in", r->challenge_seconds);
+    }
     json_close(out, '}');
     r->replied = true;
 }

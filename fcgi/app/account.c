@@ -327,8 +327,8 @@ static const struct endpoint rows[] = {
      .audit = {"account.password_change", "user", NULL}, .since = "0.1.0",
      .doc = "Change one's password. Other sessions end; this one stays."},
     {ENDPOINT(POST, "/auth/logout-all", auth_logout_all, USER, EVERYONE), .run = account_logout_all,
-     .idempotency = IDEMPOTENCY_NONE, .status = 204, .since = "0.1.0",
-     .doc = "End all of one's sessions, this one included."},
+     .second_factor = SECOND_FACTOR_EXEMPT, .idempotency = IDEMPOTENCY_NONE, .status = 204,
+     .since = "0.1.0", .doc = "End all of one's sessions, this one included."},
 };
 
 DOMAIN(account, "Registration, addresses and passwords", rows);

@@ -9,14 +9,27 @@ import re
 import subprocess
 import uuid
 
+import jwt
 import pytest
 
-from lib_domain import (PASSWORD, People, Rows, at_once, data, done, enrol, listed, make_course, refused, unique,
-                        violations, when)
+import lib_factor
+from lib_domain import (PASSWORD, People, Rows, at_once, data, done, enrol, listed, make_course, refused,
+                        unique, violations, when)
+from lib_factor import FACTOR
 from lib_pool import binary, home, pools
 
 LOGS = "/api/v1/admin/audit-logs"
 SHEET = LOGS + ".csv"
+
+
+class Anything:
+    """Equal to whatever is there"""
+
+    def __eq__(self, other):
+        return other is not None
+
+
+ANYTHING = Anything()
 
 
 @pytest.fixture(scope="module")
@@ -150,8 +163,49 @@ def unlock(teacher, student, people, admin):
     return (admin.post(f"/api/v1/org/users/{student.id}/unlock"), "account.unlock", "user", student.id, admin, None)
 
 
+def factor_begin(teacher, student, people, admin):
+    user = people.make()
+    return user.post(FACTOR, json={"password": PASSWORD}), "second_factor.begun", "user", None, user, None
+
+
+def factor_confirm(teacher, student, people, admin):
+    user = people.make()
+    answer = user.post(FACTOR + "/confirm", json={"code": lib_factor.begin(user).code()})
+    return answer, "second_factor.enabled", "user", None, user, ("confirmed_at", None, ANYTHING)
+
+
+def factor_codes(teacher, student, people, admin):
+    user = people.make()
+    code = lib_factor.enrol(user)[0].code(1)
+    return (user.post(FACTOR + "/recovery-codes", json={"code": code}), "second_factor.codes_renewed", "user", None,
+            user, None)
+
+
+def factor_disable(teacher, student, people, admin):
+    user = people.make()
+    body = {"password": PASSWORD, "code": lib_factor.enrol(user)[1][0]}
+    return (user.post(FACTOR + "/disable", json=body), "second_factor.disabled", "user", None, user,
+            ("used_at", None, ANYTHING))
+
+
+def factor_reset(teacher, student, people, admin):
+    user = people.make()
+    lib_factor.enrol(user)
+    return (admin.delete(f"/api/v1/org/users/{user.id}/second-factor"), "second_factor.reset", "user", user.id, admin,
+            None)
+
+
+def factor_recovery(teacher, student, people, admin):
+    user = people.make()
+    codes = lib_factor.enrol(user)[1]
+    answer = lib_factor.answer(user, lib_factor.challenge(user, user.email), codes[0], "recovery-code")
+    session = jwt.decode(data(answer)["access_token"], options={"verify_signature": False})["sid"]
+    return answer, "second_factor.recovery_code_used", "session", session, user, ("used_at", None, ANYTHING)
+
+
 ACTIONS = [org_update, user_role, course_delete, course_transfer, staff_add, staff_remove, withdraw, imported,
-           import_undo, notice_delete, sign_in, sign_out, session_revoke, sessions_revoke, unlock]
+           import_undo, notice_delete, sign_in, sign_out, session_revoke, sessions_revoke, unlock, factor_begin,
+           factor_confirm, factor_codes, factor_disable, factor_reset, factor_recovery]
 
 
 @pytest.mark.parametrize("act", ACTIONS, ids=lambda a: a.__name__)
@@ -176,7 +230,8 @@ def test_every_audited_operation_is_tried_here(instance):
     """The interface's document says which operations are audited; none may be missing above"""
     reference = (pathlib.Path(__file__).resolve().parents[2] / "docs/api/reference.md").read_text()
     declared = set(re.findall(r"Audited as `([a-z_.]+)`", reference))
-    tried = {"org.update", "user.role", "course.delete", "course.transfer_owner", "course.staff_add",
+    tried = {"second_factor.begun", "second_factor.enabled", "second_factor.codes_renewed", "second_factor.disabled",
+             "second_factor.reset", "second_factor.recovery_code_used", "org.update", "user.role", "course.delete", "course.transfer_owner", "course.staff_add",
              "course.staff_remove", "enrollment.withdraw", "enrollment.import", "enrollment.import_undo",
              "announcement.delete", "session.start", "session.end", "session.revoke", "session.revoke_all",
              "account.unlock"}

@@ -212,6 +212,9 @@ SPOIL(key, e->auth = AUTH_ANYONE; e->grant = GRANT_PUBLIC; e->idempotency = IDEM
 SPOIL(cache, e->cache = CACHE_PUBLIC)
 SPOIL(match, e->if_match_needed = true)
 SPOIL(gone, e->gone = "next year")
+SPOIL(factor, e->second_factor = (enum second_factor_kind)7)
+SPOIL(factor_anyone, e->auth = AUTH_ANYONE; e->grant = GRANT_PUBLIC;
+      e->second_factor = SECOND_FACTOR_EXEMPT)
 /* Good ones, so that the check is not one that says no to everything. */
 SPOIL(csv_row, e->csv = "things.csv")
 SPOIL(csv_name, e->run = NULL; e->reply = NULL; e->sql = &list_stmt; e->produces = "text/csv";
@@ -329,6 +332,8 @@ static const struct row_case row_cases[] = {
     {METHOD_GET, spoil_cache, "cached for everyone"},
     {METHOD_POST, spoil_match, "if_match_needed"},
     {METHOD_GET, spoil_gone, "gone is not"},
+    {METHOD_GET, spoil_factor, "a value that there is not"},
+    {METHOD_GET, spoil_factor_anyone, "second_factor is for rows"},
 };
 #define ROWS (sizeof row_cases / sizeof row_cases[0])
 
