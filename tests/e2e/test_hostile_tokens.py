@@ -79,9 +79,9 @@ def stage(instance, new_client):
     try:
         before = json.loads(base64.b64decode((operator.secrets / "jwt-keyset").read_text()))["keys"]
         old = next(k for k in before if k["state"] == "active")
-        operator.run("keyset rotate --next --alg ES256\nreload\n")
+        operator.run("into_place lecternctl jwt rotate --next --alg ES256\nreload\n")
         staged = json.loads(base64.b64decode((operator.secrets / "jwt-keyset").read_text()))["keys"]
-        operator.run("keyset rotate\nreload\n")
+        operator.run("into_place lecternctl jwt rotate\nreload\n")
         new = next(k for k in staged if k["state"] == "next")
         client = new_client("hostile")
         given = client.post(V1 + "/auth/login", json=registered(client)).json()["data"]

@@ -172,8 +172,8 @@ def test_a_rotation_at_once_is_for_emergencies(operator, anon):
     given = anon.post(V1 + "/auth/login", json=registered(anon)).json()["data"]
     anon.cookies.clear()
     leaked = kid_of(given["access_token"])
-    operator.run("keyset rotate\nreload\n")
-    operator.run(f"keyset retire {leaked}\nreload\n")
+    operator.run("into_place lecternctl jwt rotate\nreload\n")
+    operator.run(f"into_place lecternctl jwt retire {leaked}\nreload\n")
     assert_problem(anon.get(ME, headers={"authorization": "Bearer " + given["access_token"]}), 401, "token_invalid")
     again = anon.post(V1 + "/auth/refresh", json={"refresh_token": given["refresh_token"]})
     assert again.status_code == 200
