@@ -201,8 +201,8 @@ def factor_recovery(teacher, student, people, admin):
 
 
 ACTIONS = [org_update, user_role, course_delete, course_transfer, staff_add, staff_remove, withdraw, imported,
-           import_undo, notice_delete, sign_in, sign_out, session_revoke, sessions_revoke, unlock,
-           factor_begin, factor_confirm, factor_codes, factor_disable, factor_reset, factor_recovery]
+           import_undo, notice_delete, sign_in, sign_out, session_revoke, sessions_revoke, unlock, factor_begin,
+           factor_confirm, factor_codes, factor_disable, factor_reset, factor_recovery]
 
 
 @pytest.mark.parametrize("act", ACTIONS, ids=lambda a: a.__name__)
@@ -227,11 +227,11 @@ def test_every_audited_operation_is_tried_here(instance):
     """The interface's document says which operations are audited; none may be missing above"""
     reference = (pathlib.Path(__file__).resolve().parents[2] / "docs/api/reference.md").read_text()
     declared = set(re.findall(r"Audited as `([a-z_.]+)`", reference))
-    tried = {"org.update", "user.role", "course.delete", "course.transfer_owner", "course.staff_add",
+    tried = {"second_factor.begun", "second_factor.enabled", "second_factor.codes_renewed", "second_factor.disabled",
+             "second_factor.reset", "second_factor.recovery_code_used", "org.update", "user.role", "course.delete", "course.transfer_owner", "course.staff_add",
              "course.staff_remove", "enrollment.withdraw", "enrollment.import", "enrollment.import_undo",
              "announcement.delete", "session.start", "session.end", "session.revoke", "session.revoke_all",
-             "account.unlock", "second_factor.begun", "second_factor.enabled", "second_factor.codes_renewed",
-             "second_factor.disabled", "second_factor.reset", "second_factor.recovery_code_used"}
+             "account.unlock"}
     assert declared == tried and len(ACTIONS) == len(tried)
 
 
