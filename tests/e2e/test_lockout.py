@@ -10,6 +10,7 @@ import pytest
 
 from conftest import TREE
 from lib_domain import PASSWORD, People, data, done, listed, refused, unique
+from lib_mail import mailbox, plain
 from lib_pool import pools
 from lib_rows import Place
 
@@ -267,6 +268,8 @@ def test_the_owner_is_told_once_by_mail(door, person, root):
     fail(door, person.email, 12)
     assert count_of(root, "select count(*) from app.mails where user_id = %s and kind = 'account_locked'"
                           " and address = %s and detail = '15' and sealed is null", person.id, person.email) == 1
+    mail = mailbox().wait(person.email, "account_locked")
+    assert "15 minutes" in plain(mail) and len(mailbox().all(person.email, "account_locked")) == 1
 
 
 def test_for_an_unknown_address_the_same_is_written_and_nobody_told(door, root):

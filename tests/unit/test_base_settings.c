@@ -298,6 +298,14 @@ test_messages(void)
     setenv("METRICS_USERNAME", "prometheus", 1);
     CU_ASSERT_TRUE(one_fault("METRICS_USERNAME: goes together with METRICS_PASSWORD\n"));
     begin();
+    setenv("SESSION_IDLE_MINUTES", "15", 1);
+    CU_ASSERT_TRUE(
+        one_fault("SESSION_IDLE_MINUTES: expected 0, or more than TOKEN_EXPIRY_MINUTES\n"));
+    setenv("SESSION_IDLE_MINUTES", "16", 1);
+    CU_ASSERT_EQUAL(load(NULL, false), 0);
+    setenv("SESSION_IDLE_MINUTES", "0", 1);
+    CU_ASSERT_EQUAL(load(NULL, false), 0);
+    begin();
     setenv("DATA_ENCRYPTION_PRIMARY_KEY", DATA_KEY, 1);
     CU_ASSERT_TRUE(one_fault("DATA_ENCRYPTION_PRIMARY_KEY: goes together with "
                              "DATA_ENCRYPTION_ACTIVE_KEY_ID\n"));
