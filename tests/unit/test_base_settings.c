@@ -176,7 +176,6 @@ test_well_formed(void)
         {"CORS_ALLOWED_ORIGINS", "https://a.test, https://b.test:8443,http://[2001:db8::1]:80"},
         {"ADMIN_ALLOWED_CIDRS", "10.0.0.0/8, ::1,192.0.2.7"},
         {"ALLOWED_UPLOAD_MIME", "image/png,application/vnd.ms-excel"},
-        {"TWO_FACTOR_REQUIRED_ROLES", "admin, operator"},
         {"REGISTRATION_ORG", "my-school-2"},
         {"TRACE_HEADER_NAME", "X-Trace-Id"},
         {"LISTEN_SOCKET_MODE", "0600"},
@@ -298,6 +297,9 @@ test_messages(void)
     setenv("METRICS_USERNAME", "prometheus", 1);
     CU_ASSERT_TRUE(one_fault("METRICS_USERNAME: goes together with METRICS_PASSWORD\n"));
     begin();
+    setenv("TWO_FACTOR_REQUIRED_ROLES", "teacher", 1);
+    CU_ASSERT_TRUE(one_fault("TWO_FACTOR_REQUIRED_ROLES: needs DATA_ENCRYPTION_PRIMARY_KEY\n"));
+    begin();
     setenv("SESSION_IDLE_MINUTES", "15", 1);
     CU_ASSERT_TRUE(
         one_fault("SESSION_IDLE_MINUTES: expected 0, or more than TOKEN_EXPIRY_MINUTES\n"));
@@ -310,6 +312,7 @@ test_messages(void)
     CU_ASSERT_TRUE(one_fault("DATA_ENCRYPTION_PRIMARY_KEY: goes together with "
                              "DATA_ENCRYPTION_ACTIVE_KEY_ID\n"));
     setenv("DATA_ENCRYPTION_ACTIVE_KEY_ID", "k1", 1);
+    setenv("TWO_FACTOR_REQUIRED_ROLES", "admin, operator", 1);
     CU_ASSERT_EQUAL(load(NULL, false), 0);
     setenv("DATA_ENCRYPTION_FALLBACK_KEYS", "k1:" DATA_KEY, 1);
     CU_ASSERT_EQUAL(load(NULL, false), 0);
