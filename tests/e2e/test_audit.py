@@ -209,9 +209,9 @@ def password_change(teacher, student, people, admin):
     return answer, "account.password_change", "user", None, user, ("password_hash", "[redacted]", "[redacted]")
 
 
-ACTIONS = [password_change, org_update, user_role, course_delete, course_transfer, staff_add, staff_remove, withdraw, imported,
-           import_undo, notice_delete, sign_in, sign_out, session_revoke, sessions_revoke, unlock, factor_begin,
-           factor_confirm, factor_codes, factor_disable, factor_reset, factor_recovery]
+ACTIONS = [password_change, org_update, user_role, course_delete, course_transfer, staff_add, staff_remove, withdraw,
+           imported, import_undo, notice_delete, sign_in, sign_out, session_revoke, sessions_revoke, unlock,
+           factor_begin, factor_confirm, factor_codes, factor_disable, factor_reset, factor_recovery]
 
 
 @pytest.mark.parametrize("act", ACTIONS, ids=lambda a: a.__name__)
