@@ -147,8 +147,22 @@ def unlock(teacher, student, people, admin):
     return (admin.post(f"/api/v1/org/users/{student.id}/unlock"), "account.unlock", "user", student.id, admin, None)
 
 
+def password_change(teacher, student, people, admin):
+    user = people.make()
+    return (user.post("/api/v1/auth/password/change", json={
+        "current_password": PASSWORD, "password": "another-battery-staple-7"}), "account.password_change", "user", None,
+        user, ("password_hash", "[redacted]", "[redacted]"))
+
+
+def sign_out_everywhere(teacher, student, people, admin):
+    user = people.make()
+    return (user.post("/api/v1/auth/logout-all"), "session.end_all", "user", None, user,
+            ("revoked_reason", None, "logout_all"))
+
+
 ACTIONS = [org_update, user_role, course_delete, course_transfer, staff_add, staff_remove, withdraw, imported,
-           import_undo, notice_delete, sign_in, sign_out, session_revoke, sessions_revoke, unlock]
+           import_undo, notice_delete, sign_in, sign_out, session_revoke, sessions_revoke, unlock,
+           password_change, sign_out_everywhere]
 
 
 @pytest.mark.parametrize("act", ACTIONS, ids=lambda a: a.__name__)
@@ -176,7 +190,7 @@ def test_every_audited_operation_is_tried_here(instance):
     tried = {"org.update", "user.role", "course.delete", "course.transfer_owner", "course.staff_add",
              "course.staff_remove", "enrollment.withdraw", "enrollment.import", "enrollment.import_undo",
              "announcement.delete", "session.start", "session.end", "session.revoke", "session.revoke_all",
-             "account.unlock"}
+             "account.unlock", "account.password_change", "session.end_all"}
     assert declared == tried and len(ACTIONS) == len(tried)
 
 
