@@ -3,7 +3,8 @@
 
 #define DOMAINS(X) \
     X(health)      \
-    X(document) X(account) X(session) X(org) X(course) X(enrollment) X(announcement) X(audit)
+    X(document)    \
+    X(account) X(session) X(second_factor) X(org) X(course) X(enrollment) X(announcement) X(audit)
 
 #define DECLARE(name) extern const struct domain name##_domain;
 DOMAINS(DECLARE)
