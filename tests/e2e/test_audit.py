@@ -163,6 +163,19 @@ def unlock(teacher, student, people, admin):
     return (admin.post(f"/api/v1/org/users/{student.id}/unlock"), "account.unlock", "user", student.id, admin, None)
 
 
+def password_change(teacher, student, people, admin):
+    user = people.make()
+    return (user.post("/api/v1/auth/password/change", json={
+        "current_password": PASSWORD, "password": "another-battery-staple-7"}), "account.password_change", "user", None,
+        user, ("password_hash", "[redacted]", "[redacted]"))
+
+
+def sign_out_everywhere(teacher, student, people, admin):
+    user = people.make()
+    return (user.post("/api/v1/auth/logout-all"), "session.end_all", "user", None, user,
+            ("revoked_reason", None, "logout_all"))
+
+
 def factor_begin(teacher, student, people, admin):
     user = people.make()
     return user.post(FACTOR, json={"password": PASSWORD}), "second_factor.begun", "user", None, user, None
@@ -203,15 +216,10 @@ def factor_recovery(teacher, student, people, admin):
     return answer, "second_factor.recovery_code_used", "session", session, user, ("used_at", None, ANYTHING)
 
 
-def password_change(teacher, student, people, admin):
-    user = people.make()
-    answer = user.post("/api/v1/auth/password/change", json={"current_password": PASSWORD, "password": PASSWORD + "-9"})
-    return answer, "account.password_change", "user", None, user, ("password_hash", "[redacted]", "[redacted]")
-
-
-ACTIONS = [password_change, org_update, user_role, course_delete, course_transfer, staff_add, staff_remove, withdraw,
-           imported, import_undo, notice_delete, sign_in, sign_out, session_revoke, sessions_revoke, unlock,
-           factor_begin, factor_confirm, factor_codes, factor_disable, factor_reset, factor_recovery]
+ACTIONS = [org_update, user_role, course_delete, course_transfer, staff_add, staff_remove, withdraw, imported,
+           import_undo, notice_delete, sign_in, sign_out, session_revoke, sessions_revoke, unlock, factor_begin,
+           factor_confirm, factor_codes, factor_disable, factor_reset, factor_recovery, password_change,
+           sign_out_everywhere]
 
 
 @pytest.mark.parametrize("act", ACTIONS, ids=lambda a: a.__name__)
@@ -238,9 +246,10 @@ def test_every_audited_operation_is_tried_here(instance):
     declared = set(re.findall(r"Audited as `([a-z_.]+)`", reference))
     tried = {"second_factor.begun", "second_factor.enabled", "second_factor.codes_renewed", "second_factor.disabled",
              "second_factor.reset", "second_factor.recovery_code_used", "org.update", "user.role", "course.delete",
-             "course.transfer_owner", "course.staff_add", "course.staff_remove", "account.password_change", "enrollment.withdraw", "enrollment.import", "enrollment.import_undo",
+             "course.transfer_owner", "course.staff_add", "course.staff_remove", "enrollment.withdraw",
+             "enrollment.import", "enrollment.import_undo",
              "announcement.delete", "session.start", "session.end", "session.revoke", "session.revoke_all",
-             "account.unlock"}
+             "account.unlock", "account.password_change", "session.end_all"}
     assert declared == tried and len(ACTIONS) == len(tried)
 
 
