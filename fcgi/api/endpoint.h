@@ -201,11 +201,13 @@ struct endpoint {
     const struct pg_stmt *reply_sql; /* of a run row whose data are this statement's columns */
     bool reply_list;                 /* data is an array of `reply` */
     const char *produces;            /* media type other than application/json: raw body */
+    const char *csv;                 /* a list as text/csv: the name of the file */
     int status;                      /* 0: 200, or 204 when there is no reply */
     int also;         /* another success: found again, only tried; or 503 with the same reply */
     const err *fails; /* errors beyond those that the gates give, ended by E_OK */
     enum idempotency_kind idempotency;
     struct audit_rule audit;
+    const char *unaudited; /* of a row that should name an action: why it names none */
     struct event_rule event;
     const struct pg_stmt *probe; /* read by the same identity: does the target exist for the caller?
                                     tells 403 from 404 when a write touched nothing */

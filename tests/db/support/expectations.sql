@@ -128,7 +128,7 @@ insert into callable select 'app.' || f, may, true from (values
         second_factor_reset(uuid)}'),
     ('', '{second_factor_try(uuid),"second_factor_take(uuid,bigint,bytea)","recovery_codes_put(uuid,bytea[])",second_factor_remove(uuid)}'),
     ('app jobs', '{"audit_append(uuid,text,text,uuid,integer,text[],uuid)"}'),
-    ('jobs', '{events_make_partitions(integer),audit_verify(),purge_expired(integer),sealed_usage(),
+    ('jobs', '{events_make_partitions(integer),audit_heads(),audit_verify(text[]),purge_expired(integer),sealed_usage(),
         "sealed_batch(text,text,text,uuid,integer,bigint)","sealed_swap(text,text,uuid[],text[],text[])"}'),
     ('', '{courses_owner_role(),courses_join_code(),course_staff_rules(),"enrollments_take_place(uuid,uuid,uuid)",enrollments_rules()}')
 ) v (may, names), unnest(names) f;
