@@ -7,6 +7,7 @@
 
 #define MINUTE_MS ((int64_t)60 * 1000)
 #define HOUR_MS (60 * MINUTE_MS)
+#define EXPORTS_MS ((int64_t)5 * 1000)
 
 static err
 run_partitions(struct jobs *j, int64_t *ret_rows)
@@ -33,6 +34,8 @@ run_purge(struct jobs *j, int64_t *ret_rows)
 const struct job_kind job_kinds[] = {
     {.name = "partitions", .period_ms = HOUR_MS, .full_batch = 0, .run = run_partitions},
     {.name = "purge", .period_ms = MINUTE_MS, .full_batch = PURGE_BATCH, .run = run_purge},
+    {.name = "exports", .period_ms = EXPORTS_MS, .full_batch = 1, .run = run_exports},
+    {.name = "person_purge", .period_ms = MINUTE_MS, .full_batch = 1000, .run = run_person_purge},
 };
 
 const size_t job_kind_count = sizeof job_kinds / sizeof job_kinds[0];

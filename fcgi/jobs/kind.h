@@ -20,6 +20,10 @@ struct job_kind {
     err (*run)(struct jobs *j, int64_t *ret_rows);
 };
 
+/* Exports of personal data: the one that has waited longest; what of them has expired. */
+err run_exports(struct jobs *j, int64_t *ret_rows);
+err run_person_purge(struct jobs *j, int64_t *ret_rows);
+
 /* Housekeeping, at most JOB_KINDS_MAX rows. */
 extern const struct job_kind job_kinds[];
 extern const size_t job_kind_count;
