@@ -20,7 +20,6 @@ create table app.personal_data (
     erasure  text not null,
     sets     text,
     why      text not null,
-    step     int4 not null default 10,
     constraint personal_data_pkey primary key (relation, columns),
     constraint personal_data_erasure check (erasure in ('delete', 'anonymise', 'keep')),
     constraint personal_data_finds check (finds is not null or erasure = 'keep' and exports = '{}'),
@@ -31,17 +30,14 @@ grant select on app.personal_data to lectern_definer;
 create policy select_definer on app.personal_data for select to lectern_definer using (true);
 create policy insert_owner on app.personal_data for insert to lectern_owner with check (true);
 
--- The account goes first: what the audit trail notes of an erasure is its first change.
-insert into app.personal_data (relation, columns, finds, exports, erasure, sets, why, step) values
+insert into app.personal_data (relation, columns, finds, exports, erasure, sets, why) values
     ('users', '{email,name,locale,timezone}', 'id = $1',
      '{id,email,name,role,status,locale,timezone,email_verified_at,last_sign_in_at,created_at,updated_at}',
      'anonymise',
      'email = ''erased-'' || id || ''@erased.invalid'', name = ''Erased account'', role = ''student'', '
      'status = ''disabled'', locale = ''en'', timezone = ''UTC'', email_verified_at = null, '
      'last_sign_in_at = null, erased_at = now()',
-     'What others made refers to it; the identifier that stays leads to nobody.', 1);
-
-insert into app.personal_data (relation, columns, finds, exports, erasure, sets, why) values
+     'What others made refers to it; the identifier that stays leads to nobody.'),
     ('orgs', '{slug,name,locale,timezone,settings}', null, '{}', 'keep', null,
      'The organisation''s own.'),
     ('credentials', '{user_id,password_hash}', 'user_id = $1', '{changed_at}', 'delete', null,
@@ -209,7 +205,7 @@ declare
     r app.personal_data;
 begin
     for r in select * from app.personal_data d where d.erasure <> 'keep'
-             order by d.step, d.relation, d.columns
+             order by d.relation, d.columns
     loop
         if r.erasure = 'delete' then
             execute format('delete from app.%I t where %s', r.relation, r.finds) using usr, mail;
@@ -256,7 +252,7 @@ end
 $$;
 
 -- Erases the caller's account and returns the sessions that ended with it. The rest of the
--- transaction, the audit row of this act above all, no longer knows from where it came.
+-- transaction, the audit row of this act above all, knows neither where it came from nor what was.
 -- LE404: there is no such account. users_last_admin: the organisation would be left without one.
 create function app.account_erase() returns uuid[]
 language plpgsql security definer
@@ -285,7 +281,9 @@ begin
     ended := array(select s.id from app.sessions s where s.org_id = org and s.user_id = me);
     perform app.personal_erase(me, u.email);
     perform app.courses_bequeath(me);
-    perform set_config('app.client_ip', '', true), set_config('app.request_id', '', true);
+    perform set_config('app.client_ip', '', true), set_config('app.request_id', '', true),
+            set_config('app.audit_before', '', true), set_config('app.audit_after', '', true),
+            set_config('app.audit_changes', '', true);
     return ended;
 end
 $$;

@@ -1,6 +1,6 @@
 begin;
 
-select relation, columns, finds, exports, erasure, sets, why, step from app.personal_data where false;
+select relation, columns, finds, exports, erasure, sets, why from app.personal_data where false;
 select 1 / (count(*) > 20)::int from app.personal_data;
 select 'app.personal_rows(uuid, text)'::regprocedure, 'app.exports_build()'::regprocedure,
        'app.personal_erase(uuid, text)'::regprocedure, 'app.courses_bequeath(uuid)'::regprocedure,
