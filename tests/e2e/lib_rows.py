@@ -18,6 +18,7 @@ import psycopg2
 
 from conftest import TREE, _write_down
 from lib_domain import PASSWORD, People, data, unique
+from lib_pool import wait_until
 
 V1 = "/api/v1"
 METHODS = ("get", "post", "put", "patch", "delete")
@@ -264,12 +265,18 @@ class Ledger:
             for (name,) in sorted(self.cursor.fetchall()))
 
     def take(self):
+        # What the background daemon was asked for is done first.
+        wait_until(lambda: self._idle(), seconds=30, every=0.2)
         # While the log stands still nothing was written, and what was counted before holds.
         self.cursor.execute("select pg_current_wal_insert_lsn()")
         (position,) = self.cursor.fetchone()
         if position != self.position:
             self.position, self.taken = position, self._count()
         return self.taken
+
+    def _idle(self):
+        self.cursor.execute("select not exists (select from app.exports where state = 'queued')")
+        return self.cursor.fetchone()[0]
 
     def _count(self):
         self.cursor.execute(self.query)
@@ -283,6 +290,9 @@ PREFERRED = {
     "course_staff_add.user_id": "colleague_id",
     "enrollment_create.user_id": "spare_id",
     "org_user_role.user_id": "spare_id",
+    "parent_link_create.student_id": "spare_id",
+    "parent_link_update.status": "rejected",
+    "user_me_erase.password": "no-password-of-anyone",
     "org_user_role.role": "student",
     "auth_register.password": PASSWORD,
     "auth_refresh.refresh_token": "refresh_token",
@@ -308,7 +318,7 @@ class World:
         student, spare, assistant = (self.people.make(r) for r in ("student", "student", "teacher"))
         self.assistant = assistant
         made = {"colleague_id": self.colleague.id, "owner_id": self.colleague.id, "spare_id": spare.id,
-                "user_id": assistant.id, "refresh_token": student.refresh_token}
+                "user_id": assistant.id, "refresh_token": student.refresh_token, "link_id": self._link(self.admin, student)}
         made.update(self._course(self.admin, student.id, self.people.register()))
         data(self.admin.post(f"{V1}/courses/{made['course_id']}/staff",
                              json={"user_id": assistant.id, "role": "assistant"}), 201)
@@ -319,8 +329,15 @@ class World:
         student = data(api("student", "northside").get(V1 + "/users/me"))
         teacher = data(api("teacher", "northside").get(V1 + "/users/me"))
         made = self._course(admin, student["id"], student["email"])
-        return {**made, "user_id": teacher["id"], "owner_id": teacher["id"], "colleague_id": teacher["id"],
+        link = self._link(admin, api("student", "northside"), api("parent", "northside"))
+        return {**made, "link_id": link, "user_id": teacher["id"], "owner_id": teacher["id"], "colleague_id": teacher["id"],
                 "spare_id": student["id"]}
+
+    def _link(self, admin, student, parent=None):
+        """Of a parent and a student, which nobody has decided yet"""
+        (parent or self.people.make("parent")).post(V1 + "/parent-links", json={
+            "student_id": data(student.get(V1 + "/users/me"))["id"]})
+        return data(admin.get(V1 + "/parent-links", params={"status": "pending"}))[0]["id"]
 
     @staticmethod
     def _course(admin, student, email):
