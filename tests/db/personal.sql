@@ -81,6 +81,7 @@ update app.users set name = 'Cnrymarked Again' where id = t.id('marked');
 select pg_temp.does('marked', 'select app.audit_append(t.id(''ma1''), ''user.x'', ''user'', null, 9999, ''{}'')');
 update app.sessions set revoked_at = now(), revoked_reason = 'revoked' where id = t.id('ms2');
 delete from app.sessions where id = t.id('ms2');
+select set_config('app.client_ip', '198.51.100.78', true);
 select pg_temp.does('admin', 'select app.audit_append(t.id(''ma2''), ''session.x'', ''session'', null, 9999, ''{}'')');
 
 -- --- export -----------------------------------------------------------------------------------
@@ -90,7 +91,7 @@ select is(t.act('none', 'value:select app.exports_build()', 'lectern_jobs'), 'tr
 select is(t.act('none', 'value:select app.exports_build()', 'lectern_jobs'), 'false', 'and no other waits');
 create temp table doc as select convert_from(document, 'UTF8')::jsonb as d from app.export_parts where export_id = t.id('mx');
 select is((select array_agg(k order by k) from doc, jsonb_object_keys(d -> 'tables') k),
-          array['announcement_reads', 'audit_logs', 'credentials', 'enrollment_import_rows', 'enrollments', 'events', 'exports', 'idempotency_keys',
+          array['announcement_reads', 'audit_logs', 'audit_origins', 'credentials', 'enrollment_import_rows', 'enrollments', 'events', 'exports', 'idempotency_keys',
                 'parent_link_codes', 'parent_links', 'refresh_tokens', 'sessions', 'users'], 'it holds every table that has something');
 select is((select array_agg(distinct d.relation order by d.relation) from app.personal_data d cross join lateral (select) x
            where d.exports <> '{}' and d.relation not in ('announcements', 'courses', 'course_staff', 'enrollment_imports', 'parent_link_tries')),
@@ -165,7 +166,7 @@ select matches(pg_temp.marks('cnrymarked'), format('\m%s\.%s\M', v.tbl, v.col), 
 from (values ('users', 'email'), ('users', 'name'), ('users', 'timezone'), ('credentials', 'password_hash'), ('sessions', 'user_agent'),
              ('enrollment_import_rows', 'email'), ('idempotency_keys', 'key'), ('idempotency_keys', 'headers'), ('idempotency_keys', 'answer'),
              ('events', 'request_id'), ('events', 'payload'), ('export_parts', 'document'), ('audit_logs', 'request_id')) v (tbl, col);
-select matches(pg_temp.marks('198.51.100.77'), 'sessions.address', 'and addresses');
+select matches(pg_temp.marks('198.51.100.77'), 'audit_origins.address 1 .*sessions.address', 'and addresses');
 
 create temp table before as select pg_temp.others(t.id('marked'), 'cnrymarked@a.example') as rows;
 select is(t.act('marked', 'value:select app.account_erase()'), format('{%s}', t.id('ms')), 'the account is erased, its sessions are named');
@@ -173,7 +174,9 @@ select is(t.act('marked', 'value:select app.account_erase()'), format('{%s}', t.
 select is(t.act('marked', 'select app.audit_append(t.id(''ma3''), ''user.erase'', ''user'', null, 9999, ''{}'')'), '1', 'the erasure is audited');
 select is((select format('%s %s %s %s %s', actor_id, request_id, address, before, after) from app.audit_logs where id = t.id('ma3')), t.id('marked') || '    ', 'and the row knows no more than who and what');
 select is(pg_temp.marks('cnrymarked'), 'audit_logs.request_id 2', 'no mark is left but what a client called its audited requests');
-select is(pg_temp.marks('198.51.100.77') || ' ' || pg_temp.marks('2001:db8::77'), 'audit_logs.address 2 ', 'no address but where audited acts came from');
+select is(pg_temp.marks('198.51.100.77') || pg_temp.marks('2001:db8::77'), '', 'no address is left');
+select is((select string_agg(abbrev(address), ' ') from app.audit_logs where id in (t.id('ma1'), t.id('ma2'))), '198.51.100.0/24 198.51.100.0/24', 'of audited acts the network');
+select is((select count(*)::int from app.audit_origins where address = '198.51.100.78'), 1, 'and where others acted from');
 select is(pg_temp.others(t.id('marked'), 'cnrymarked@a.example'), (select rows from before), 'all else is as it was');
 select is((select count(*)::int from app.audit_verify()), 0, 'the audit trail holds');
 select set_config('app.audit_action', '', true);

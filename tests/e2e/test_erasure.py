@@ -109,6 +109,8 @@ def test_nothing_of_a_student_is_left(people, api, root, place, new_client):
         cursor.execute("select action, request_id, address, before, after from app.audit_logs "
                        "where actor_id = %s order by created_at desc limit 1", (student.id,))
         assert cursor.fetchone() == ("user.erase", None, None, None, None)
+        cursor.execute("select count(*) from app.audit_origins where person_id = %s", (student.id,))
+        assert cursor.fetchone() == (0,)
     good, told = chain_holds(place)
     assert good, told
     # Others have what they had, and what was the person's is nobody's.

@@ -32,6 +32,7 @@ insert into relation values
     ('audit_chains', 'r', 'chain = 7', 'definer: select update'),
     ('idempotency_keys', 'r', 'user_id = t.id(''pupil.%1$s'')',
      'app: delete insert select update(status,headers,answer); definer: delete select'),
+    ('audit_origins', 'r', 'audit_id = t.id(''m.l.%1$s'')', 'app: select; definer: delete insert select'),
     ('parent_links', 'r', 'id = t.id(''m.p.%1$s'')', 'app: select update(status); definer: delete insert select update'),
     ('parent_link_codes', 'r', 'student_id = t.id(''pupil.%1$s'')', 'definer: delete insert select update'),
     ('parent_link_tries', 'r', 'parent_id = t.id(''pupil.%1$s'')', 'definer: delete insert select update'),
@@ -77,6 +78,7 @@ insert into reach values
     ('events', 'select', 'STPAOVMY', 'AO', null),
     ('events', 'insert', 'STPAOVMY', '', null),
     ('audit_logs', 'select', 'AO', 'AO', null),
+    ('audit_origins', 'select', 'AO', 'AO', null),
     ('parent_links', 'select', 'STPAOVMY', 'AO', null),
     ('parent_links', 'update', 'STPAOVMY', 'AO', 'status = ''ended'''),
     ('exports', 'select', 'STPAOVMY', '', null),
@@ -228,6 +230,7 @@ insert into app.audit_logs (id, chain, seq, org_id, actor_id, action, target_typ
 select t.id('m.l.' || name), 0, 100 + row_number() over (), org, t.id('pupil.' || name), 'x', 'y', sha256(''), sha256('') from holder;
 insert into app.idempotency_keys (org_id, user_id, key, route, digest, created_at, expires_at)
 select org, t.id('pupil.' || name), 'm', 'POST /x', sha256('x'), now() - interval '2 days', now() - interval '1 day' from holder;
+insert into app.audit_origins (audit_id, org_id, person_id, address) select t.id('m.l.' || name), org, t.id('pupil.' || name), '192.0.2.1' from holder;
 insert into app.parent_links (id, org_id, parent_id, student_id, status, source, decided_at)
 select t.id('m.p.' || name), org, t.id('pupil.' || name), t.id(case when org = t.id('A') then 'outsider' else 'bstudent' end), 'approved', 'code', now() from holder;
 insert into app.parent_link_codes (student_id, org_id, digest, expires_at)
