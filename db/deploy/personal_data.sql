@@ -97,11 +97,17 @@ insert into app.personal_data (relation, columns, finds, exports, erasure, sets,
     ('export_parts', '{document}',
      'export_id in (select e.id from app.exports e where e.user_id = $1)', '{}', 'delete', null,
      'It is the person''s copy.'),
+    ('mails', '{user_id,address,name,locale,sealed,detail}', 'user_id = $1 or address = $2',
+     '{kind,address,name,locale,state,created_at,ended_at}', 'delete', null,
+     'It is to the person alone.'),
+    ('account_tokens', '{user_id,digest}', 'user_id = $1', '{purpose,created_at,expires_at}',
+     'delete', null, 'Of use to nobody else.'),
+    ('signin_failures', '{account,source}', 'account = app.signin_account($2)',
+     '{source,attempts,ends_at,locked_at}', 'delete', null, 'It is about the address alone.'),
     ('personal_data', '{relation,columns,finds,exports,sets,why}', null, '{}', 'keep', null,
      'These lines.');
 
-grant update (email, name, status, locale, timezone, email_verified_at, erased_at) on app.users
-    to lectern_definer;
+grant update (email, name, status, locale, timezone, erased_at) on app.users to lectern_definer;
 grant delete on app.credentials, app.courses to lectern_definer;
 grant update (email, user_id) on app.enrollment_import_rows to lectern_definer;
 grant select, update (title, body) on app.announcements to lectern_definer;

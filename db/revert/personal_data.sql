@@ -32,8 +32,7 @@ revoke select, delete on app.announcement_reads from lectern_definer;
 revoke select, update (title, body) on app.announcements from lectern_definer;
 revoke update (email, user_id) on app.enrollment_import_rows from lectern_definer;
 revoke delete on app.credentials, app.courses from lectern_definer;
-revoke update (email, name, status, locale, timezone, email_verified_at, erased_at) on app.users
-    from lectern_definer;
+revoke update (email, name, status, locale, timezone, erased_at) on app.users from lectern_definer;
 drop table app.personal_data;
 drop index app.enrollment_import_rows_by_email;
 alter table app.users drop constraint users_erased, drop column erased_at;

@@ -1,12 +1,14 @@
 noinst_LIBRARIES += fcgi/libauth.a
 fcgi_libauth_a_SOURCES = \
 	fcgi/auth/common_passwords.def \
-	fcgi/auth/envelope.h \
+	fcgi/auth/envelope.c fcgi/auth/envelope.h \
 	fcgi/auth/keyset.c \
 	fcgi/auth/keyset_parts.h \
 	fcgi/auth/keyset_write.c \
 	fcgi/auth/link_code.c \
 	fcgi/auth/link_code.h \
+	fcgi/auth/link.c \
+	fcgi/auth/link.h \
 	fcgi/auth/password.c \
 	fcgi/auth/password.h \
 	fcgi/auth/secret.c \

@@ -23,7 +23,6 @@
 #define LEAD_PERIOD_MS 10000
 #define AWAY_PERIOD_MS 1000
 #define WAIT_MAX_MS 60000
-#define OFTEN_MS 60000
 
 struct daemon {
     struct jobs jobs;
@@ -156,10 +155,10 @@ run_kind(struct daemon *d, size_t index)
 
     e = jobs_end(&d->jobs, e);
     schedule_ran(&d->schedule, index, e, rows, clock_ms());
-    /* What is looked for every few seconds is worth a line when something was found. */
+    if (e == E_OK && kind->often && rows == 0)
+        return;
     if (e == E_OK)
-        log_event(rows > 0 || kind->period_ms >= OFTEN_MS ? LOG_L_INFO : LOG_L_DEBUG, "job done",
-                  LOG_Z("kind", kind->name), LOG_INT("rows", rows),
+        log_event(LOG_L_INFO, "job done", LOG_Z("kind", kind->name), LOG_INT("rows", rows),
                   LOG_INT("us", clock_us() - started));
     else
         log_event(LOG_L_WARN, "job failed", LOG_Z("kind", kind->name),

@@ -33,6 +33,12 @@ select app.exports_build() as built;
 -- columns: gone int4
 select app.person_purge(:batch) as gone;
 
+-- name: signin_failures_purge
+-- kind: write
+-- params: batch int4
+-- columns: gone int4
+select app.signin_failures_purge(:batch) as gone;
+
 -- Reading the whole of the audit log takes as long as it takes.
 -- name: time_unlimited
 -- kind: write
@@ -44,3 +50,56 @@ select set_config('statement_timeout', '0', true) as timeout;
 -- returns: many
 -- columns: chain int4, seq int8, problem text
 select chain, seq, problem from app.audit_verify();
+
+-- name: mail_claim
+-- kind: write
+-- returns: maybe
+-- params: lease_seconds int4
+-- columns: id uuid, org_id uuid, kind text, address text, name text?, locale text, sealed text?, detail text?,
+--   attempts int4, created_at timestamptz
+select m.id, m.org_id, m.kind, m.address, m.name, m.locale, m.sealed, m.detail, m.attempts, m.created_at
+  from app.mail_claim(:lease_seconds) m;
+
+-- name: mail_end
+-- kind: write
+-- params: id uuid, attempt int4, outcome text, error text?, again_seconds int4
+-- columns: done bool
+select app.mail_end(:id, :attempt, :outcome, :error, :again_seconds) as done;
+
+-- name: mails_purge
+-- kind: write
+-- params: days int4, batch int4
+-- columns: gone int4
+select app.mails_purge(:days, :batch) as gone;
+
+-- name: account_tokens_purge
+-- kind: write
+-- params: batch int4
+-- columns: gone int4
+select app.account_tokens_purge(:batch) as gone;
+
+-- name: sealed_columns
+-- kind: read
+-- returns: many
+-- columns: table_name text, column_name text
+select table_name, column_name from app.sealed_columns();
+
+-- name: sealed_usage
+-- kind: read
+-- returns: many
+-- columns: table_name text, column_name text, key_id text?, held int8
+select table_name, column_name, key_id, held from app.sealed_usage();
+
+-- name: sealed_batch
+-- kind: read
+-- returns: many
+-- params: table_name text, column_name text, active text, after uuid?, max_rows int4, max_bytes int8
+-- columns: id uuid, org_id uuid, sealed text?
+select id, org_id, sealed
+from app.sealed_batch(:table_name, :column_name, :active, :after, :max_rows, :max_bytes);
+
+-- name: sealed_swap
+-- kind: write
+-- params: table_name text, column_name text, ids uuid[], old text[], new text[]
+-- columns: moved int8
+select app.sealed_swap(:table_name, :column_name, :ids, :old, :new) as moved;

@@ -2,10 +2,8 @@
 #include "jobs/kind.h"
 #include "jobs/statements.h"
 
-#define PURGE_BATCH 1000
-
 err
-run_exports(struct jobs *j, int64_t *ret_rows)
+job_exports_make(struct jobs *j, int64_t *ret_rows)
 {
     struct job_time_unlimited_row timeout;
     struct job_exports_build_row row;
@@ -17,7 +15,7 @@ run_exports(struct jobs *j, int64_t *ret_rows)
 }
 
 err
-run_person_purge(struct jobs *j, int64_t *ret_rows)
+job_person_clean(struct jobs *j, int64_t *ret_rows)
 {
     struct job_person_purge_params params = {.batch = PURGE_BATCH};
     struct job_person_purge_row row;

@@ -295,8 +295,18 @@ PREFERRED = {
     "user_me_erase.password": "no-password-of-anyone",
     "org_user_role.role": "student",
     "auth_register.password": PASSWORD,
+    "email_verify.token": "A" * 43,
+    "password_reset.token": "A" * 43,
+    "password_reset.password": PASSWORD,
     "auth_refresh.refresh_token": "refresh_token",
+    "user_session_end.session_id": "own_session_id",
 }
+
+
+def session_of(client):
+    """The newest session of a caller, which is the one that was just begun"""
+    return data(client.get(V1 + "/users/me/sessions", params={"limit": 1}))[0]["id"]
+
 
 class World:
     """Callers of every role, another organisation, and one of every thing that a path can name"""
@@ -318,7 +328,9 @@ class World:
         student, spare, assistant = (self.people.make(r) for r in ("student", "student", "teacher"))
         self.assistant = assistant
         made = {"colleague_id": self.colleague.id, "owner_id": self.colleague.id, "spare_id": spare.id,
-                "user_id": assistant.id, "refresh_token": student.refresh_token, "link_id": self._link(self.admin, student)}
+                "user_id": assistant.id, "refresh_token": student.refresh_token,
+                "session_id": session_of(assistant), "own_session_id": session_of(self.admin),
+                "link_id": self._link(self.admin, student)}
         made.update(self._course(self.admin, student.id, self.people.register()))
         data(self.admin.post(f"{V1}/courses/{made['course_id']}/staff",
                              json={"user_id": assistant.id, "role": "assistant"}), 201)
@@ -330,8 +342,10 @@ class World:
         teacher = data(api("teacher", "northside").get(V1 + "/users/me"))
         made = self._course(admin, student["id"], student["email"])
         link = self._link(admin, api("student", "northside"), api("parent", "northside"))
-        return {**made, "link_id": link, "user_id": teacher["id"], "owner_id": teacher["id"], "colleague_id": teacher["id"],
-                "spare_id": student["id"]}
+        session = session_of(api("teacher", "northside"))
+        return {**made, "link_id": link, "user_id": teacher["id"], "owner_id": teacher["id"],
+                "colleague_id": teacher["id"], "spare_id": student["id"], "session_id": session,
+                "own_session_id": session}
 
     def _link(self, admin, student, parent=None):
         """Of a parent and a student, which nobody has decided yet"""
@@ -412,7 +426,7 @@ def cookies_of(world, role):
     client = world.new_client("browser")
     answer = client.post(V1 + "/auth/login", json={"email": email, "password": password, "use_cookies": True})
     assert answer.status_code == 200, answer.text
-    found = {c.name: c.value for c in client.cookies}
+    found = {c.name: c.value for c in client.cookies if "device" not in c.name}
     client.cookies.clear()
     assert any("csrf" in name for name in found) and len(found) == 3, list(found)
     return found

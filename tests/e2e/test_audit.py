@@ -9,7 +9,7 @@ import uuid
 
 import pytest
 
-from lib_domain import (People, Rows, at_once, data, done, enrol, listed, make_course, refused, unique,
+from lib_domain import (PASSWORD, People, Rows, at_once, data, done, enrol, listed, make_course, refused, unique,
                         violations, when)
 from lib_pool import binary, home
 
@@ -111,8 +111,44 @@ def notice_delete(teacher, student, people, admin):
             teacher, ("course_id", course["id"], None))
 
 
+def session_of(client):
+    return next(s["id"] for s in data(client.get("/api/v1/users/me/sessions")) if s["current"])
+
+
+def sign_in(teacher, student, people, admin):
+    user, client = people.make(), people.new_client("audited")
+    answer = client.post("/api/v1/auth/login", json={"email": user.email, "password": PASSWORD})
+    client.headers["authorization"] = "Bearer " + data(answer)["access_token"]
+    # What opening a session changes first is when its user signed in last.
+    return answer, "session.start", "session", session_of(client), user, ("further_changes", None, 1)
+
+
+def sign_out(teacher, student, people, admin):
+    user = people.make()
+    session = session_of(user)
+    return (user.post("/api/v1/auth/logout"), "session.end", "session", session, user,
+            ("revoked_reason", None, "logout"))
+
+
+def session_revoke(teacher, student, people, admin):
+    user = people.make()
+    session = session_of(people.enter(user.email))
+    return (user.delete(f"/api/v1/users/me/sessions/{session}"), "session.revoke", "session", session, user,
+            ("revoked_reason", None, "revoked"))
+
+
+def sessions_revoke(teacher, student, people, admin):
+    user = people.make()
+    return (admin.delete(f"/api/v1/org/users/{user.id}/sessions"), "session.revoke_all", "user", user.id, admin,
+            ("revoked_reason", None, "revoked_by_admin"))
+
+
+def unlock(teacher, student, people, admin):
+    return (admin.post(f"/api/v1/org/users/{student.id}/unlock"), "account.unlock", "user", student.id, admin, None)
+
+
 ACTIONS = [org_update, user_role, course_delete, course_transfer, staff_add, staff_remove, withdraw, imported,
-           import_undo, notice_delete]
+           import_undo, notice_delete, sign_in, sign_out, session_revoke, sessions_revoke, unlock]
 
 
 @pytest.mark.parametrize("act", ACTIONS, ids=lambda a: a.__name__)
@@ -139,7 +175,8 @@ def test_every_audited_operation_is_tried_here(instance):
     declared = set(re.findall(r"Audited as `([a-z_.]+)`", reference))
     tried = {"org.update", "user.role", "course.delete", "course.transfer_owner", "course.staff_add",
              "course.staff_remove", "enrollment.withdraw", "enrollment.import", "enrollment.import_undo",
-             "announcement.delete"}
+             "announcement.delete", "session.start", "session.end", "session.revoke", "session.revoke_all",
+             "account.unlock"}
     assert declared == tried and len(ACTIONS) == len(tried)
 
 

@@ -55,6 +55,7 @@ static const struct pg_param title_params[] = {{.name = "title", .type = PG_TEXT
 static const struct pg_param number_params[] = {
     {.name = "title", .type = PG_INT8, .nullable = true}};
 static const struct pg_param lost_params[] = {{.name = "nowhere", .type = PG_TEXT}};
+static const struct pg_param session_params[] = {{.name = "own_session", .type = PG_UUID}};
 static const struct pg_param match_params[] = {{.name = "if_match", .type = PG_INT8}};
 static const struct pg_filter time_filters[] = {
     {"created_at", PG_TIME, "x.created_at", FILTER_GTE | FILTER_LTE}};
@@ -74,6 +75,8 @@ static const struct pg_stmt lost_stmt = {
     .name = "lost", .text = "", .kind = STMT_WRITE, .params = lost_params, .nparams = 1};
 static const struct pg_stmt match_stmt = {
     .name = "matched", .text = "", .kind = STMT_WRITE, .params = match_params, .nparams = 1};
+static const struct pg_stmt session_stmt = {
+    .name = "sessioned", .text = "", .kind = STMT_WRITE, .params = session_params, .nparams = 1};
 static const struct pg_stmt list_stmt = {.name = "list",
                                          .text = "",
                                          .kind = STMT_LIST,
@@ -175,6 +178,14 @@ SPOIL(audit, e->audit.target = "new")
 SPOIL(audit_words, e->audit = ((struct audit_rule){"thing", "thing", "new"}))
 SPOIL(audit_target, e->audit = ((struct audit_rule){"thing.delete", "thing", "thing_id"}))
 SPOIL(audit_get, e->audit = ((struct audit_rule){"thing.read", "thing", NULL}))
+SPOIL(audit_nobody, e->auth = AUTH_ANYONE; e->grant = GRANT_PUBLIC;
+      e->audit = ((struct audit_rule){"thing.make", "thing", "new"}))
+SPOIL(audit_session, e->auth = AUTH_ANYONE; e->grant = GRANT_PUBLIC;
+      e->audit = ((struct audit_rule){"thing.start", "thing", "session"});
+      e->event = ((struct event_rule){"thing.started", "thing", "session", NULL}))
+SPOIL(own_session, e->run = NULL; e->reply = NULL; e->sql = &session_stmt)
+SPOIL(nobodys_session, e->run = NULL; e->reply = NULL; e->sql = &session_stmt;
+      e->auth = AUTH_ANYONE; e->grant = GRANT_PUBLIC)
 SPOIL(no_audit, e->audit.action = NULL)
 SPOIL(event, e->event.subject = "new")
 SPOIL(event_words, e->event = ((struct event_rule){"made", "thing", "new", NULL}))
@@ -272,6 +283,10 @@ static const struct row_case row_cases[] = {
     {METHOD_POST, spoil_audit_words, "an action like"},
     {METHOD_POST, spoil_audit_target, "audit target thing_id"},
     {METHOD_GET, spoil_audit_get, "audit is for"},
+    {METHOD_POST, spoil_audit_nobody, "audit is for"},
+    {METHOD_POST, spoil_audit_session, NULL},
+    {METHOD_POST, spoil_own_session, NULL},
+    {METHOD_POST, spoil_nobodys_session, "needs own_session"},
     {METHOD_DELETE, spoil_no_audit, "what deletes is audited"},
     {METHOD_POST, spoil_event, "an event rule has a kind"},
     {METHOD_POST, spoil_event_words, "a kind like"},

@@ -9,6 +9,8 @@
 #include "base/settings.h"
 
 #define GOOD_SECRET "q8Zt1Wm4Xc7Vb0Nn3Ll6Kk9Jj2Hh5Gg8Ff"
+#define DATA_KEY "qk3sP0bXv1m8Yw2Zr5Td7Uf9Gh1Ji3Kl5Mn7Op9Qr8A="
+#define OTHER_KEY "Zy7Xw5Vu3Ts1Rq9Po7Nm5Lk3Ji1Hg9Fe7Dc5Ba3Zy1E="
 #define MARKED "n0t-t0-be-sh0wn"
 
 static char directory[] = "/tmp/lectern-settings-XXXXXX";
@@ -37,6 +39,10 @@ begin_production(void)
     setenv("APP_ENV", "production", 1);
     setenv("APP_URL", "https://learn.school.test", 1);
     setenv("METRICS_BEARER_TOKEN", GOOD_SECRET "m", 1);
+    setenv("DATA_ENCRYPTION_PRIMARY_KEY", DATA_KEY, 1);
+    setenv("DATA_ENCRYPTION_ACTIVE_KEY_ID", "k1", 1);
+    setenv("SMTP_URL", "smtps://mail.school.test", 1);
+    setenv("MAIL_FROM", "school@school.test", 1);
 }
 
 static size_t
@@ -175,6 +181,8 @@ test_well_formed(void)
         {"LISTEN_SOCKET_MODE", "0600"},
         {"JWT_KEYSET", "e3\n0=\n"},
         {"ARGON2_MEMORY_KIB", "8192"},
+        {"DATA_ENCRYPTION_FALLBACK_KEYS", "k1:" DATA_KEY},
+        {"DATA_ENCRYPTION_FALLBACK_KEYS", "k1:" DATA_KEY ", k-2_:" OTHER_KEY ",k1:" DATA_KEY},
     };
 
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
@@ -246,6 +254,18 @@ static const struct sample malformed[] = {
     {"SERVICE_TOKEN", "a\xff"},
     {"DB_PORT", "65536"},
     {"METRICS_USERNAME", "a:b"},
+    {"DATA_ENCRYPTION_PRIMARY_KEY", "c2hvcnQ="},
+    {"DATA_ENCRYPTION_PRIMARY_KEY", DATA_KEY "AAAA"},
+    {"DATA_ENCRYPTION_PRIMARY_KEY", "not base64, but of fitting length: 44 chars."},
+    {"DATA_ENCRYPTION_ACTIVE_KEY_ID", "a.b"},
+    {"DATA_ENCRYPTION_ACTIVE_KEY_ID", "a:b"},
+    {"DATA_ENCRYPTION_FALLBACK_KEYS", DATA_KEY},
+    {"DATA_ENCRYPTION_FALLBACK_KEYS", ":" DATA_KEY},
+    {"DATA_ENCRYPTION_FALLBACK_KEYS", "k1:" DATA_KEY ","},
+    {"DATA_ENCRYPTION_FALLBACK_KEYS", "k1:" DATA_KEY ";k2:" OTHER_KEY},
+    {"DATA_ENCRYPTION_FALLBACK_KEYS", "k.1:" DATA_KEY},
+    {"DATA_ENCRYPTION_FALLBACK_KEYS", "k1:" DATA_KEY ",k1:" OTHER_KEY},
+    {"DATA_ENCRYPTION_FALLBACK_KEYS", "k1:" DATA_KEY ",k2:" OTHER_KEY ",k1:" OTHER_KEY},
 };
 
 static void
@@ -274,6 +294,24 @@ test_messages(void)
     begin();
     setenv("METRICS_USERNAME", "prometheus", 1);
     CU_ASSERT_TRUE(one_fault("METRICS_USERNAME: goes together with METRICS_PASSWORD\n"));
+    begin();
+    setenv("SESSION_IDLE_MINUTES", "15", 1);
+    CU_ASSERT_TRUE(
+        one_fault("SESSION_IDLE_MINUTES: expected 0, or more than TOKEN_EXPIRY_MINUTES\n"));
+    setenv("SESSION_IDLE_MINUTES", "16", 1);
+    CU_ASSERT_EQUAL(load(NULL, false), 0);
+    setenv("SESSION_IDLE_MINUTES", "0", 1);
+    CU_ASSERT_EQUAL(load(NULL, false), 0);
+    begin();
+    setenv("DATA_ENCRYPTION_PRIMARY_KEY", DATA_KEY, 1);
+    CU_ASSERT_TRUE(one_fault("DATA_ENCRYPTION_PRIMARY_KEY: goes together with "
+                             "DATA_ENCRYPTION_ACTIVE_KEY_ID\n"));
+    setenv("DATA_ENCRYPTION_ACTIVE_KEY_ID", "k1", 1);
+    CU_ASSERT_EQUAL(load(NULL, false), 0);
+    setenv("DATA_ENCRYPTION_FALLBACK_KEYS", "k1:" DATA_KEY, 1);
+    CU_ASSERT_EQUAL(load(NULL, false), 0);
+    setenv("DATA_ENCRYPTION_FALLBACK_KEYS", "k1:" OTHER_KEY, 1);
+    CU_ASSERT_TRUE(one_fault("DATA_ENCRYPTION_FALLBACK_KEYS: two keys have one name\n"));
     /* Faults keep the values that were in force. */
     begin();
     setenv("WORKERS", "7", 1);
@@ -430,6 +468,50 @@ test_value_files(void)
     CU_ASSERT_EQUAL(setting_int(S_WORKERS), 13);
 }
 
+static void
+test_mail(void)
+{
+    static const char *const addresses[] = {"nobody", "a@", "@b", "a@b@c"};
+
+    for (size_t i = 0; i < sizeof addresses / sizeof addresses[0]; i++) {
+        begin();
+        setenv("MAIL_FROM", addresses[i], 1);
+        CU_ASSERT_TRUE(one_fault("MAIL_FROM: expected"));
+    }
+    begin();
+    setenv("MAIL_DIR", "mail", 1);
+    CU_ASSERT_TRUE(one_fault("MAIL_DIR: expected an absolute path\n"));
+    begin_production();
+    unsetenv("SMTP_URL");
+    unsetenv("MAIL_FROM");
+    setenv("MAIL_DIR", "/var/mail", 1);
+    CU_ASSERT_EQUAL(load(NULL, false), 0);
+    setenv("SMTP_URL", "smtps://mail.school.test", 1);
+    CU_ASSERT_TRUE(one_fault("MAIL_FROM: production needs this setting together with SMTP_URL\n"));
+}
+
+/* Is a mail server with this URL and SMTP_TLS taken in production? */
+static bool
+mail_server(const char *url, const char *tls)
+{
+    begin_production();
+    setenv("SMTP_URL", url, 1);
+    setenv("SMTP_TLS", tls, 1);
+    return load(NULL, false) == 0 || !tells("SMTP_TLS: the server of SMTP_URL is remote");
+}
+
+static void
+test_mail_passwords(void)
+{
+    CU_ASSERT_TRUE(mail_server("smtp://u:" MARKED "@mail.test:587", "required"));
+    CU_ASSERT_FALSE(mail_server("smtp://u:" MARKED "@mail.test:587", "opportunistic"));
+    CU_ASSERT_FALSE(mail_server("smtp://u:" MARKED "@mail.test:587", "none"));
+    CU_ASSERT_TRUE(mail_server("smtps://u:" MARKED "@mail.test", "none"));
+    CU_ASSERT_TRUE(mail_server("smtp://u:" MARKED "@localhost:25", "none"));
+    CU_ASSERT_TRUE(mail_server("smtp://mail.test:25", "none"));
+    CU_ASSERT_PTR_NULL(strstr(told, MARKED));
+}
+
 /* --- production
  * ------------------------------------------------------------------------------------ */
 
@@ -450,7 +532,10 @@ test_production(void)
     setenv("CORS_ALLOWED_ORIGINS", "*", 1);
     setenv("CORS_ALLOW_CREDENTIALS", "1", 1);
     setenv("WORKERS", "0", 1);
-    CU_ASSERT_EQUAL(load(NULL, false), 9);
+    CU_ASSERT_EQUAL(load(NULL, false), 12);
+    CU_ASSERT_TRUE(tells("SMTP_URL: production needs this setting, or MAIL_DIR\n"));
+    CU_ASSERT_TRUE(tells("DATA_ENCRYPTION_PRIMARY_KEY: production needs this setting\n"));
+    CU_ASSERT_TRUE(tells("DATA_ENCRYPTION_ACTIVE_KEY_ID: production needs this setting\n"));
     CU_ASSERT_TRUE(tells("JWT_KEYSET: this setting is required\n"));
     CU_ASSERT_TRUE(tells("JWT_REFRESH_SECRET: this setting is required\n"));
     CU_ASSERT_TRUE(tells("APP_URL: production needs this setting\n"));
@@ -690,6 +775,8 @@ main(void)
         {"config file: a long name", test_long_name},
         {"NAME_FILE", test_value_files},
         {"production: all faults at once", test_production},
+        {"mail", test_mail},
+        {"mail: passwords", test_mail_passwords},
         {"production: secrets", test_production_secrets},
         {"production: metrics", test_production_metrics},
         {"production: database URL", test_production_database},

@@ -39,6 +39,9 @@ insert into relation values
     ('exports', 'r', 'id = t.id(''m.x.%1$s'')', 'app: select; definer: delete insert select update'),
     ('export_parts', 'r', 'export_id = t.id(''m.x.%1$s'')', 'app: select; definer: delete insert select update'),
     ('personal_data', 'r', 'false', 'definer: select'),
+    ('account_tokens', 'r', 'user_id = t.id(''pupil.%1$s'')', 'definer: delete insert select update'),
+    ('mails', 'r', 'id = t.id(''m.m.%1$s'')', 'definer: delete insert select update'),
+    ('signin_failures', 'r', 'account = app.signin_account(''%1$s@m.example'')', 'definer: delete insert select update'),
     ('enrollment_import_line', 'c', null, 'app: usage');
 
 -- Which callers reach a row of their own, and a row of another user in whose courses they have no part. A row of another
@@ -102,9 +105,10 @@ insert into callable select 'app.' || f, may, false from (values
     ('app definer jobs ro', '{user_id(),org_id(),role(),"is_line(text,integer)","is_text(text,integer)",is_email(text),is_document(jsonb),
         is_locale(text),is_timezone(text),is_staff_role(text),is_admin_role(text),"if_match(bigint,bigint)"}'::text[]),
     ('app jobs ro', '{schema_version()}'),
-    ('app', '{"idempotency_claim(text,text,bytea,integer)","enrollment_import_plan(uuid,text[],integer[],uuid[])",
+    ('definer jobs', '{sealed_columns(),sealed_key(text)}'),
+    ('app', '{user_within_reach(uuid),"idempotency_claim(text,text,bytea,integer)","enrollment_import_plan(uuid,text[],integer[],uuid[])",
         "enrollment_import(uuid,uuid,text[],integer[],uuid[],boolean,boolean,text)"}'),
-    ('definer', '{role_rank(text),audit_hash(app.audit_logs),"audit_redact(jsonb,text[])","audit_keep(jsonb,text[],integer)"}'),
+    ('definer', '{role_rank(text),"session_until(integer,integer)",signin_account(text),audit_hash(app.audit_logs),"audit_redact(jsonb,text[])","audit_keep(jsonb,text[],integer)"}'),
     ('', '{announcement_reads_rules(),audit_refuse(),audit_capture(),courses_rules(),touch(),uuid_v7(timestamp with time zone)}')
 ) v (may, names), unnest(names) f;
 insert into callable select 'app.' || f, may, true from (values
@@ -115,11 +119,22 @@ insert into callable select 'app.' || f, may, true from (values
     ('jobs', '{exports_build(),person_purge(integer)}'),
     ('', '{parent_links_rules(),"personal_rows(uuid,text)","personal_erase(uuid,text)",courses_bequeath(uuid)}'),
     ('app', '{"session_check(uuid,uuid,uuid,text)","register(uuid,text,text,text,text)",login_lookup(text),"password_rehash(uuid,text,text)",
-        "session_open(uuid,uuid,bytea,inet,text,integer,integer)","session_rotate(uuid,bytea,bytea,integer)","session_end(uuid,text)",
+        "session_open(uuid,uuid,bytea,inet,text,integer,integer,integer)","session_rotate(uuid,bytea,bytea,integer,integer,uuid)","session_end(uuid,text)",
         "sessions_end(uuid,text,uuid)","set_user_role(uuid,text,bigint)","course_transfer(uuid,uuid,bigint)",
         "enrol_with_code(uuid,uuid,text)",enrollment_import_undo(uuid)}'),
+    ('app', '{"user_sessions_end(uuid,uuid,text)","signin_begin(text,inet,uuid,uuid,integer,integer,integer)","signin_passed(text,text)",
+        "signin_locked(text,text,uuid)",user_unlock(uuid)}'),
+    ('jobs', '{signin_failures_purge(integer)}'),
+    ('', '{"signin_source(text,inet,uuid,uuid)",lockout_clear(uuid)}'),
+    ('app', '{account_find(text),"account_token_issue(uuid,uuid,text,bytea,integer)","account_token_email(bytea,text)",email_verify(bytea),
+        "password_reset(bytea,text,uuid)",password_current(),"password_change(text,text,uuid)"}'),
+    ('jobs', '{account_tokens_purge(integer)}'),
+    ('', '{"account_token_use(bytea,text)"}'),
+    ('app', '{"mail_enqueue(uuid,uuid,uuid,text,text,text,text,text,text)"}'),
+    ('jobs', '{mail_claim(integer),"mail_end(uuid,integer,text,text,integer)","mails_purge(integer,integer)"}'),
     ('app jobs', '{"audit_append(uuid,text,text,uuid,integer,text[],uuid)"}'),
-    ('jobs', '{events_make_partitions(integer),audit_verify(),purge_expired(integer)}'),
+    ('jobs', '{events_make_partitions(integer),audit_verify(),purge_expired(integer),sealed_usage(),
+        "sealed_batch(text,text,text,uuid,integer,bigint)","sealed_swap(text,text,uuid[],text[],text[])"}'),
     ('', '{courses_owner_role(),courses_join_code(),course_staff_rules(),"enrollments_take_place(uuid,uuid,uuid)",enrollments_rules()}')
 ) v (may, names), unnest(names) f;
 
@@ -154,6 +169,20 @@ insert into call values
     ('session_end', 'nobody.admin', 'value:select app.session_end(t.id(''s.student''), ''x'')', 'false'),
     ('sessions_end', 'own.admin', 'value:select app.sessions_end(t.id(''bstudent''), ''x'')', '{}'),
     ('sessions_end', 'nobody.admin', 'value:select app.sessions_end(t.id(''student''), ''x'')', '{}'),
+    ('user_sessions_end', 'own.admin', 'select app.user_sessions_end(t.id(''bstudent''), null, ''x'')', 'LE404'),
+    ('user_sessions_end', 'own.operator', 'select app.user_sessions_end(t.id(''bstudent''), t.id(''s.bstudent''), ''x'')', 'LE404'),
+    ('user_sessions_end', 'own.admin', 'select app.user_sessions_end(t.id(''student''), t.id(''s.bstudent''), ''x'')', 'LE404'),
+    ('user_sessions_end', 'nobody.admin', 'select app.user_sessions_end(t.id(''student''), null, ''x'')', '42501'),
+    -- Counting an attempt takes no identity: it is what anyone does who names an address. It says nothing of the account.
+    ('signin_begin', 'own.admin', 'value:select b::text from app.signin_begin(''bstudent@b.example'', null, t.id(''student''), t.id(''d''), 0, 0, 0) b', '(t,t,elsewhere)'),
+    ('signin_begin', 'nobody.admin', 'select app.signin_begin(null, null, null, null, 1, 1, 1)', '23502'),
+    ('signin_passed', 'own.admin', 'value:select app.signin_passed(''bstudent@b.example'', ''network 192.0.2.1/32'')', 'false'),
+    ('signin_passed', 'nobody.admin', 'value:select app.signin_passed(''student@a.example'', ''network 192.0.2.1/32'')', 'false'),
+    ('signin_locked', 'own.admin', 'value:select user_id is null from app.signin_locked(''bstudent@b.example'', ''elsewhere'', t.id(''new''))', 'true'),
+    ('signin_locked', 'nobody.admin', 'value:select user_id is null from app.signin_locked(''student@a.example'', ''elsewhere'', t.id(''new''))', 'true'),
+    ('user_unlock', 'own.admin', 'select app.user_unlock(t.id(''bstudent''))', 'LE404'),
+    ('user_unlock', 'own.operator', 'select app.user_unlock(t.id(''bstudent''))', 'LE404'),
+    ('user_unlock', 'nobody.admin', 'select app.user_unlock(t.id(''student''))', '42501'),
     ('set_user_role', 'own.admin', 'select app.set_user_role(t.id(''bstudent''), ''admin'', null)', 'LE404'),
     ('set_user_role', 'own.operator', 'select app.set_user_role(t.id(''bstudent''), ''student'', 99)', 'LE404'),
     ('set_user_role', 'nobody.admin', 'select app.set_user_role(t.id(''student''), ''admin'', null)', '42501'),
@@ -185,6 +214,24 @@ insert into call values
     ('account_erase', 'nobody.admin', 'select app.account_erase()', 'LE404'),
     ('own_password_hash', 'forged.student', 'value:select app.own_password_hash()', null),
     ('own_password_hash', 'nobody.admin', 'value:select app.own_password_hash()', null),
+    ('account_find', 'own.admin', 'value:select coalesce(user_id::text, ''nobody'') from app.account_find(''%@b.example'')', 'nobody'),
+    ('account_find', 'nobody.admin', 'value:select coalesce(user_id::text, ''nobody'') from app.account_find('''')', 'nobody'),
+    ('account_token_issue', 'own.admin', 'select app.account_token_issue(t.id(''bstudent''), t.id(''B''), ''password_reset'', sha256(''q''), 60)', '42501'),
+    ('account_token_issue', 'nobody.admin', 'select app.account_token_issue(t.id(''student''), t.id(''A''), ''password_reset'', sha256(''q''), 60)', '42501'),
+    ('account_token_email', 'own.admin', 'value:select app.account_token_email(sha256(''q''), ''password_reset'')', null),
+    ('account_token_email', 'nobody.admin', 'value:select app.account_token_email(null, ''password_reset'')', null),
+    ('email_verify', 'own.admin', 'value:select app.email_verify(sha256(''q''))', 'false'),
+    ('email_verify', 'nobody.admin', 'value:select app.email_verify(null)', 'false'),
+    ('password_reset', 'own.admin', 'select app.password_reset(sha256(''q''), ''$argon2id$'' || repeat(''y'', 40), t.id(''new''))', '0'),
+    ('password_reset', 'nobody.admin', 'select app.password_reset(null, ''$argon2id$'' || repeat(''y'', 40), t.id(''new''))', '0'),
+    ('password_current', 'forged.admin', 'value:select app.password_current()', null),
+    ('password_current', 'nobody.admin', 'value:select app.password_current()', null),
+    ('password_change', 'forged.admin', 'select app.password_change(''$argon2id$'' || repeat(''x'', 40), ''$argon2id$'' || repeat(''y'', 40), null)', '0'),
+    ('password_change', 'nobody.admin', 'select app.password_change(null, ''$argon2id$'' || repeat(''y'', 40), null)', '0'),
+    ('mail_enqueue', 'own.admin', 'select app.mail_enqueue(t.id(''new''), t.id(''B''), t.id(''bstudent''), ''password_changed'', ''bstudent@b.example'', ''x'', ''en'', null, null)', '42501'),
+    ('mail_enqueue', 'own.admin', 'select app.mail_enqueue(t.id(''new''), t.id(''A''), t.id(''bstudent''), ''password_changed'', ''bstudent@b.example'', ''x'', ''en'', null, null)', '42501'),
+    ('mail_enqueue', 'own.operator', 'select app.mail_enqueue(t.id(''new''), t.id(''B''), null, ''invitation'', ''new@b.example'', ''x'', ''en'', null, null)', '42501'),
+    ('mail_enqueue', 'nobody.admin', 'select app.mail_enqueue(t.id(''new''), t.id(''A''), t.id(''student''), ''password_reset'', ''student@a.example'', ''x'', ''en'', null, null)', '42501'),
     ('audit_append', 'own.admin', 'select app.audit_append(t.id(''new''), ''x'', ''y'', t.id(''bstudent''), 99, ''{}'', t.id(''B''))', '1'),
     ('audit_append', 'nobody.admin', 'select app.audit_append(t.id(''new''), ''x'', ''y'', null, 99, ''{}'')', '23502'),
     -- Rules that look where their caller may not: what they say of another organisation's course is the same whatever it is.
@@ -239,6 +286,9 @@ insert into app.parent_link_tries (parent_id, org_id, failures) select t.id('pup
 insert into app.exports (id, org_id, user_id, state, parts, bytes, ready_at, expires_at)
 select t.id('m.x.' || name), org, t.id('pupil.' || name), 'ready', 1, 2, now(), now() + interval '1 day' from holder;
 insert into app.export_parts (export_id, org_id, part, document) select t.id('m.x.' || name), org, 1, '{}' from holder;
+insert into app.signin_failures (account, source, attempts, ends_at) select app.signin_account(name || '@m.example'), 'elsewhere', 1, now() from holder;
+insert into app.account_tokens (digest, org_id, user_id, purpose, expires_at) select sha256(name::bytea), org, t.id('pupil.' || name), 'password_reset', now() + interval '1 hour' from holder;
+insert into app.mails (id, org_id, user_id, kind, address) select t.id('m.m.' || name), org, t.id('pupil.' || name), 'password_changed', name || '@m.example' from holder;
 update app.courses set enrollment = 'closed' where enrollment = 'code'; -- so that a code may go
 set local session_replication_role = origin;
 
