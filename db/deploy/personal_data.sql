@@ -296,21 +296,10 @@ begin
 end
 $$;
 
--- The caller's password hash, to prove a password before what cannot be undone. Null without one.
-create function app.own_password_hash() returns text
-language plpgsql stable security definer
-set search_path = pg_catalog, pg_temp
-as $$
-begin
-    return (select c.password_hash from app.credentials c
-            where c.user_id = app.user_id() and c.org_id = app.org_id());
-end
-$$;
-
 grant execute on function app.personal_rows(uuid, text), app.personal_erase(uuid, text),
     app.courses_bequeath(uuid) to lectern_definer;
 grant execute on function app.exports_build() to lectern_jobs;
-grant execute on function app.account_erase(), app.own_password_hash() to lectern_app;
+grant execute on function app.account_erase() to lectern_app;
 
 reset role;
 alter function app.personal_rows(uuid, text) owner to lectern_definer;
@@ -318,6 +307,5 @@ alter function app.exports_build() owner to lectern_definer;
 alter function app.personal_erase(uuid, text) owner to lectern_definer;
 alter function app.courses_bequeath(uuid) owner to lectern_definer;
 alter function app.account_erase() owner to lectern_definer;
-alter function app.own_password_hash() owner to lectern_definer;
 
 commit;

@@ -1,6 +1,5 @@
 begin;
 
-drop function app.own_password_hash();
 drop function app.account_erase();
 drop function app.courses_bequeath(uuid);
 drop function app.personal_erase(uuid, text);

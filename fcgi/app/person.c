@@ -2,11 +2,10 @@
 #include "api/credentials.h"
 #include "api/endpoint.h"
 #include "api/req.h"
+#include "api/session.h"
 #include "app/statements.h"
 #include "auth/password.h"
 #include "base/settings.h"
-#include "base/timestamp.h"
-#include "shm/shm.h"
 
 struct part_input {
     int64_t part;
@@ -49,28 +48,19 @@ export_document(struct req *r, const void *input)
     return found ? reply_raw(r, row.document) : fail(r, E_NOT_FOUND);
 }
 
-/* Workers of this host refuse the sessions' tokens at once; those of another find them gone. */
-static void
-sessions_forget(struct req *r, const struct uuids *sessions)
-{
-    int64_t now = clock_ms(), until = now + (setting_int(S_TOKEN_EXPIRY_MINUTES) + 1) * 60000;
-
-    for (size_t i = 0; i < sessions->count; i++)
-        shm_revoke(r->api->shm, sessions->item[i].b, until, now);
-}
-
 static err
 account_erase(struct req *r, const void *input)
 {
     const struct erase_input *in = input;
-    struct sql_own_password_hash_row own;
+    struct sql_password_current_params me = {.user_id = r->claims.user};
+    struct sql_password_current_row own;
     struct sql_account_erase_row gone;
 
-    TRY(sql_own_password_hash_run(r, &own));
-    if (!password_verify(in->password, own.hash, NULL))
+    TRY(sql_password_current_run(r, &me, &own));
+    if (!password_verify(in->password, own.password_hash, NULL))
         return fail(r, E_PASSWORD_WRONG);
     TRY(sql_account_erase_run(r, &gone));
-    sessions_forget(r, &gone.sessions);
+    session_forget(r, gone.sessions.item, gone.sessions.count);
     reply_clear_cookies(r);
     return E_OK;
 }

@@ -22,10 +22,6 @@ select p.document
   join app.export_parts p on p.org_id = e.org_id and p.export_id = e.id
  where e.user_id = (select app.user_id()) and e.expires_at > now() and p.part = :part;
 
--- name: own_password_hash
--- columns: hash text?
-select app.own_password_hash() as hash;
-
 -- name: account_erase
 -- kind: write
 -- columns: sessions uuid[]
