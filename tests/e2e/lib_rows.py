@@ -275,7 +275,8 @@ class Ledger:
         return self.taken
 
     def _idle(self):
-        self.cursor.execute("select not exists (select from app.exports where state = 'queued')")
+        self.cursor.execute("select not exists (select from app.exports where state = 'queued')"
+                            " and not exists (select from app.mails where state = 'queued' and attempts < 2)")
         return self.cursor.fetchone()[0]
 
     def _count(self):
