@@ -104,6 +104,12 @@ insert into app.personal_data (relation, columns, finds, exports, erasure, sets,
      'delete', null, 'Of use to nobody else.'),
     ('signin_failures', '{account,source}', 'account = app.signin_account($2)',
      '{source,attempts,ends_at,locked_at}', 'delete', null, 'It is about the address alone.'),
+    ('second_factors', '{user_id,sealed}', 'user_id = $1', '{created_at,confirmed_at}', 'delete',
+     null, 'Of use to nobody else.'),
+    ('recovery_codes', '{user_id,digest}', 'user_id = $1', '{used_at}', 'delete', null,
+     'Of use to nobody else.'),
+    ('second_factor_challenges', '{user_id,digest,session_id}', 'user_id = $1',
+     '{created_at,expires_at,attempts}', 'delete', null, 'Of use to nobody else.'),
     ('personal_data', '{relation,columns,finds,exports,sets,why}', null, '{}', 'keep', null,
      'These lines.');
 

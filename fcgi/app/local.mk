@@ -8,6 +8,7 @@ app_sql = \
 	fcgi/app/org.sql \
 	fcgi/app/parent_link.sql \
 	fcgi/app/person.sql \
+	fcgi/app/second_factor.sql \
 	fcgi/app/session.sql
 app_sql_paths = $(app_sql:%=$(top_srcdir)/%)
 app_statements = $(STATEMENTS) -v prefix=sql -v ctx="struct req" -v header=app/statements.h -v runtime=api/run.h
@@ -25,6 +26,7 @@ fcgi_libapp_a_SOURCES = \
 	fcgi/app/org.c \
 	fcgi/app/parent_link.c \
 	fcgi/app/person.c \
+	fcgi/app/second_factor.c \
 	fcgi/app/session.c
 nodist_fcgi_libapp_a_SOURCES = fcgi/app/statements.c fcgi/app/statements.h fcgi/app/schema_version.h
 BUILT_SOURCES += fcgi/app/statements.h fcgi/app/schema_version.h

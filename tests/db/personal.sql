@@ -73,6 +73,9 @@ insert into app.mails (id, org_id, user_id, kind, address, name, detail, sealed)
     (t.id('mm2'), t.id('B'), null, 'invitation', 'cnrymarked@a.example', null, null, null);
 insert into app.account_tokens (digest, org_id, user_id, purpose, expires_at) values (sha256('mt'), t.id('A'), t.id('marked'), 'password_reset', now() + interval '1 h');
 insert into app.signin_failures (account, source, attempts, ends_at) values (app.signin_account('cnrymarked@a.example'), 'network 198.51.100.77/32', 1, now() + interval '1 h');
+insert into app.second_factors (user_id, org_id, sealed) values (t.id('marked'), t.id('A'), 'v1.cnrymarked.' || repeat('x', 32));
+insert into app.recovery_codes (user_id, org_id, digest) values (t.id('marked'), t.id('A'), sha256('mr'));
+insert into app.second_factor_challenges (digest, user_id, org_id, expires_at) values (sha256('mf'), t.id('marked'), t.id('A'), now() + interval '1 h');
 -- A link, and the code anew; an import of two organisations that names the address, of somebody else a line besides.
 select pg_temp.does('mother', 'select app.parent_link_redeem(t.id(''ml''), sha256(''mc''))'),
        pg_temp.does('marked', 'select app.parent_link_code_put(sha256(''mc''), 9)');
@@ -97,7 +100,7 @@ select is(t.act('none', 'value:select app.exports_build()', 'lectern_jobs'), 'fa
 create temp table doc as select convert_from(document, 'UTF8')::jsonb as d from app.export_parts where export_id = t.id('mx');
 select is((select array_agg(k order by k) from doc, jsonb_object_keys(d -> 'tables') k),
           array['account_tokens', 'announcement_reads', 'audit_logs', 'audit_origins', 'credentials', 'enrollment_import_rows', 'enrollments', 'events', 'exports', 'idempotency_keys', 'mails',
-                'parent_link_codes', 'parent_links', 'refresh_tokens', 'sessions', 'signin_failures', 'users'], 'it holds every table that has something');
+                'parent_link_codes', 'parent_links', 'recovery_codes', 'refresh_tokens', 'second_factor_challenges', 'second_factors', 'sessions', 'signin_failures', 'users'], 'it holds every table that has something');
 select is((select array_agg(distinct d.relation order by d.relation) from app.personal_data d cross join lateral (select) x
            where d.exports <> '{}' and d.relation not in ('announcements', 'courses', 'course_staff', 'enrollment_imports', 'parent_link_tries')),
           (select array_agg(k order by k) from doc, jsonb_object_keys(d -> 'tables') k), 'those that it lacks are a teacher''s, or a parent''s');
@@ -170,7 +173,7 @@ end $$;
 select matches(pg_temp.marks('cnrymarked'), format('\m%s\.%s\M', v.tbl, v.col), format('the scan finds marks in %s.%s', v.tbl, v.col))
 from (values ('users', 'email'), ('users', 'name'), ('users', 'timezone'), ('credentials', 'password_hash'), ('sessions', 'user_agent'),
              ('enrollment_import_rows', 'email'), ('idempotency_keys', 'key'), ('idempotency_keys', 'headers'), ('idempotency_keys', 'answer'),
-             ('events', 'request_id'), ('events', 'payload'), ('export_parts', 'document'), ('audit_logs', 'request_id'), ('mails', 'address'), ('mails', 'name'), ('mails', 'detail'), ('mails', 'sealed')) v (tbl, col);
+             ('events', 'request_id'), ('events', 'payload'), ('export_parts', 'document'), ('audit_logs', 'request_id'), ('mails', 'address'), ('mails', 'name'), ('mails', 'detail'), ('mails', 'sealed'), ('second_factors', 'sealed')) v (tbl, col);
 select matches(pg_temp.marks('198.51.100.77'), 'audit_origins.address 1 .*sessions.address 1 signin_failures.source 1', 'and addresses');
 
 create temp table before as select pg_temp.others(t.id('marked'), 'cnrymarked@a.example') as rows;
