@@ -267,7 +267,7 @@ $$;
 
 -- Erases the caller's account and returns the sessions that ended with it. The rest of the
 -- transaction, the audit row of this act above all, knows neither where it came from nor what was.
--- LE404: there is no such account. users_last_admin: the organisation would be left without one.
+-- LE401: the account is gone. users_last_admin: the organisation would be left without one.
 create function app.account_erase() returns uuid[]
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
@@ -283,7 +283,7 @@ begin
     select * into u from app.users k
     where k.id = me and k.org_id = org and k.status = 'active' for no key update;
     if u.id is null then
-        raise exception using errcode = 'LE404', message = 'no such account';
+        raise exception using errcode = 'LE401', message = 'the account is gone';
     end if;
     if app.is_admin_role(u.role)
        and not exists (select from app.users k

@@ -190,7 +190,7 @@ select is((select count(*)::int from app.audit_verify()), 0, 'the audit trail ho
 select set_config('app.audit_action', '', true);
 select is((select format('%s %s %s %s', email, name, status, erased_at is not null) from app.users where id = t.id('marked')),
           format('erased-%s@erased.invalid Erased account disabled t', t.id('marked')), 'of the account an identifier stays');
-select is(t.act('marked', 'select app.account_erase()'), 'LE404', 'once');
+select is(t.act('marked', 'select app.account_erase()'), 'LE401', 'once');
 select is(t.act('none', 'select app.session_check(t.id(''ms''), t.id(''marked''), t.id(''A''), ''student'')'), 'LE401', 'its sessions are over');
 select is(t.act('none', 'value:select app.register(t.id(''anew''), ''org-a'', ''cnrymarked@a.example'', ''x'', ''$argon2id$'' || repeat(''x'', 40))'), t.id('anew')::text, 'the address is free');
 select is(t.dry('mother', 'select from app.parent_links'), '0', 'the parent''s link is gone');
@@ -229,8 +229,8 @@ select is(t.act('admin', 'select app.account_erase()'), '23514 users_last_admin'
 update app.users set status = 'active' where id = t.id('outsider');
 select is(t.dry('operator', 'select app.account_erase()'), '1', 'an operator may go');
 select is(t.act('admin', 'select app.account_erase()'), '1', 'with another admin there the admin may go');
-select is(t.act('orgless', 'select app.account_erase()'), 'LE404', 'nobody goes without an organisation');
-select is(t.act('disabled', 'select app.account_erase()'), 'LE404', 'nor who is disabled');
+select is(t.act('orgless', 'select app.account_erase()'), 'LE401', 'nobody goes without an organisation');
+select is(t.act('disabled', 'select app.account_erase()'), 'LE401', 'nor who is disabled');
 
 -- Kept for a while.
 update app.exports set requested_at = now() - interval '2 hours', expires_at = now() - interval '1 hour';

@@ -483,8 +483,10 @@ def test_idempotency_key_again(world, ledger, row):
     elif row.media:
         others.append(("another body", body + b"someone@rows.lectern.example\n", path))
     if not others:
-        reading = next(r for r in ROWS if r.id == "announcement_read")
-        found.refused("another operation", world.send(reading, caller, headers=headers), 422,
+        reading, used = next(r for r in ROWS if r.id == "announcement_read"), {"idempotency-key": unique("key")}
+        assert world.send(reading, world.admin, headers=used).status_code < 300
+        before = ledger.take()
+        found.refused("another operation's", world.send(row, world.admin, headers=used), 422,
                       "idempotency_key_reused")
     for what, other, where in others:
         found.refused(what, world.send(row, caller, body=other, path=where, headers=headers), 422,
