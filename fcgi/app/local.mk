@@ -6,6 +6,8 @@ app_sql = \
 	fcgi/app/enrollment.sql \
 	fcgi/app/health.sql \
 	fcgi/app/org.sql \
+	fcgi/app/parent_link.sql \
+	fcgi/app/person.sql \
 	fcgi/app/second_factor.sql \
 	fcgi/app/session.sql
 app_sql_paths = $(app_sql:%=$(top_srcdir)/%)
@@ -22,6 +24,8 @@ fcgi_libapp_a_SOURCES = \
 	fcgi/app/enrollment.c \
 	fcgi/app/health.c \
 	fcgi/app/org.c \
+	fcgi/app/parent_link.c \
+	fcgi/app/person.c \
 	fcgi/app/second_factor.c \
 	fcgi/app/session.c
 nodist_fcgi_libapp_a_SOURCES = fcgi/app/statements.c fcgi/app/statements.h fcgi/app/schema_version.h
