@@ -278,7 +278,8 @@ def test_every_audited_operation_is_tried_here(instance):
     tried = {"second_factor.begun", "second_factor.enabled", "second_factor.codes_renewed", "second_factor.disabled",
              "second_factor.reset", "second_factor.recovery_code_used", "org.update", "user.role", "course.delete",
              "course.transfer_owner", "course.staff_add", "course.staff_remove", "enrollment.withdraw",
-             "enrollment.import", "enrollment.import_undo", "announcement.delete", "session.start", "session.end", "session.revoke", "session.revoke_all",
+             "enrollment.import", "enrollment.import_undo", "announcement.delete", "session.start", "session.end",
+             "session.revoke", "session.revoke_all",
              "account.unlock", "account.password_change", "session.end_all", "parent_link.code", "parent_link.create",
              "parent_link.decide", "parent_link.end"}
     # The row of an erasure cannot be found by its request: test_erasure.py looks for it.
