@@ -5,12 +5,44 @@ PASSED=0
 FAILED=0
 REPORT=()
 SUITE_PROCESS=
+BESIDE_PROCESS=
 
 # End the suite that is running; timeout passes it on to what it started.
 suite_stop() {
     [[ -n $SUITE_PROCESS ]] || return 0
     kill -TERM "$SUITE_PROCESS" 2>/dev/null || true
     wait "$SUITE_PROCESS" 2>/dev/null || true
+}
+
+# beside_begin FUNCTION: its suites in a process of their own, until beside_end adds them up.
+beside_begin() {
+    (
+        trap 'suite_stop; exit 130' HUP INT TERM
+        PASSED=0 FAILED=0 REPORT=()
+        "$1"
+        declare -p PASSED FAILED REPORT | sed 's/^declare /declare -g /' >"$CHECK_LOGS/beside.counts"
+    ) &
+    BESIDE_PROCESS=$!
+}
+
+beside_end() {
+    local passed=$PASSED failed=$FAILED
+    local -a report=("${REPORT[@]}")
+    wait "$BESIDE_PROCESS" || true
+    BESIDE_PROCESS=
+    PASSED=0 FAILED=1 REPORT=("FAILED  the suites beside ended early")
+    if [[ -s $CHECK_LOGS/beside.counts ]]; then
+        # shellcheck source=/dev/null
+        source "$CHECK_LOGS/beside.counts"
+    fi
+    PASSED=$((PASSED + passed)) FAILED=$((FAILED + failed))
+    REPORT=("${report[@]}" "${REPORT[@]}")
+}
+
+beside_stop() {
+    [[ -n $BESIDE_PROCESS ]] || return 0
+    kill -TERM "$BESIDE_PROCESS" 2>/dev/null || true
+    wait "$BESIDE_PROCESS" 2>/dev/null || true
 }
 
 # How many passed and failed, from a suite's output: automake's summary, pytest's last line, or a
