@@ -123,7 +123,16 @@ secrets_make() {
     local name
     for name in db-superuser db-app db-jobs refresh signing metrics; do secret_make "$name" 32; done
     secret_make demo-password 9
-    give "$SECRETS"/{refresh,signing,metrics}
+    data_key_make
+    give "$SECRETS"/{refresh,signing,metrics,data-key}
+}
+
+# The key of values sealed at rest; losing it loses them.
+data_key_make() {
+    local file=$SECRETS/data-key
+    if [[ ! -s $file ]]; then
+        (umask 077 && head -c 32 /dev/urandom | base64 -w 0 >"$file.new" && mv "$file.new" "$file")
+    fi
 }
 
 # The keyset that signs access tokens: made once; `lecternctl jwt rotate` renews it.
@@ -167,6 +176,8 @@ JOBS_DATABASE_URL=$(database_url_local lectern_jobs db-jobs)
 JWT_KEYSET_FILE=$SECRETS/jwt-keyset
 JWT_REFRESH_SECRET_FILE=$SECRETS/refresh
 SIGNING_SECRET_FILE=$SECRETS/signing
+DATA_ENCRYPTION_PRIMARY_KEY_FILE=$SECRETS/data-key
+DATA_ENCRYPTION_ACTIVE_KEY_ID=key-1
 METRICS_BEARER_TOKEN_FILE=$SECRETS/metrics
 REGISTRATION_ORG=demo
 SETTINGS

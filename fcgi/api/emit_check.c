@@ -707,7 +707,8 @@ check_fails(struct check *c)
             fault(c, "fails names an error that there is not");
             return;
         }
-        if (e == E_IDEMPOTENCY_REPLAY || e == E_ROUTE_UNKNOWN || e == E_METHOD_NOT_ALLOWED)
+        if (e == E_IDEMPOTENCY_REPLAY || e == E_ROUTE_UNKNOWN || e == E_METHOD_NOT_ALLOWED ||
+            err_public(e) != e)
             fault(c, "fails names %s, which no row answers", err_info(e)->code);
         if (gates.has[e])
             fault(c, "fails names %s, which the gates give already", err_info(e)->code);

@@ -421,7 +421,7 @@ emit_errors(struct buf *out)
     for (int status = 400; status < 600; status++) {
         for (err e = E_OK + 1; e < E_COUNT; e++) {
             const struct err_info *info = err_info(e);
-            if (info->status != status || e == E_IDEMPOTENCY_REPLAY)
+            if (info->status != status || e == E_IDEMPOTENCY_REPLAY || err_public(e) != e)
                 continue;
             buf_printf(out, "| %d | `%s` | ", info->status, info->code);
             cell(out, info->title);

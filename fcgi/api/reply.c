@@ -285,7 +285,7 @@ problem_violations(struct req *r, struct buf *out)
 void
 reply_problem(struct req *r)
 {
-    const struct err_info *e = err_info(r->error);
+    const struct err_info *e = err_info(err_public(r->error));
     struct buf *out = r->body_out;
 
     buf_reset(out);

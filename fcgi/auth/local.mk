@@ -1,7 +1,7 @@
 noinst_LIBRARIES += fcgi/libauth.a
 fcgi_libauth_a_SOURCES = \
 	fcgi/auth/common_passwords.def \
-	fcgi/auth/envelope.h \
+	fcgi/auth/envelope.c fcgi/auth/envelope.h \
 	fcgi/auth/keyset.c \
 	fcgi/auth/keyset_parts.h \
 	fcgi/auth/keyset_write.c \

@@ -34,6 +34,12 @@ err_info(err e)
     return &catalogue[e];
 }
 
+err
+err_public(err e)
+{
+    return err_info(e)->status == 500 ? E_INTERNAL : e;
+}
+
 static int
 text_order(struct text a, struct text b)
 {

@@ -23,6 +23,9 @@ struct err_info {
 /* Never NULL; an unknown value gives the entry of E_INTERNAL. */
 const struct err_info *err_info(err e);
 
+/* What a client is told of it: every status 500 is E_INTERNAL, the rest is itself. */
+err err_public(err e);
+
 /* The error that a failed statement means. A constraint name wins over the
  * SQLSTATE. E_OK when the catalogue names neither. Either may be NULL. */
 err err_from_sql(const char *sqlstate, const char *constraint);

@@ -4,6 +4,7 @@ fcgi_libbase_a_SOURCES = \
 	fcgi/base/buf.c fcgi/base/buf.h \
 	fcgi/base/cidr.c fcgi/base/cidr.h \
 	fcgi/base/config_file.c \
+	fcgi/base/data_keys.c fcgi/base/data_keys.h \
 	fcgi/base/digest.c fcgi/base/encode.c fcgi/base/encode.h \
 	fcgi/base/err.c fcgi/base/err.h fcgi/base/errors.def \
 	fcgi/base/json.c fcgi/base/json.h \

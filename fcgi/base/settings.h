@@ -20,6 +20,8 @@ enum setting_kind {
     SETTING_CIDRS,   /* comma-separated addresses or networks */
     SETTING_LIST,    /* comma-separated words of letters, digits and ._+*-/ */
     SETTING_BASE64,  /* standard alphabet, line breaks allowed; min and max bound its length */
+    SETTING_KEY,     /* base64 of 32 bytes */
+    SETTING_KEYS,    /* comma-separated id:base64 of 32 bytes */
 };
 
 enum setting_flags {

@@ -1,9 +1,11 @@
 #include "base/settings_parts.h"
 
+#include <openssl/crypto.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/cidr.h"
+#include "base/data_keys.h"
 #include "base/encode.h"
 #include "base/oom.h"
 
@@ -222,12 +224,39 @@ check_base64(const struct setting_info *s, struct text t, int64_t *ret_number)
     return valid;
 }
 
+static bool
+check_key(const struct setting_info *s, struct text t, int64_t *ret_number)
+{
+    uint8_t key[DATA_KEY_BYTES];
+    bool valid = data_key_decode(t, key);
+
+    (void)s;
+    (void)ret_number;
+    OPENSSL_cleanse(key, sizeof key);
+    return valid;
+}
+
+static bool
+check_keys(const struct setting_info *s, struct text t, int64_t *ret_number)
+{
+    uint8_t key[DATA_KEY_BYTES];
+    struct text id;
+    bool valid = length_fits(s, t);
+
+    (void)ret_number;
+    while (valid && t.p != NULL)
+        valid = data_key_next(&t, &id, key);
+    OPENSSL_cleanse(key, sizeof key);
+    return valid;
+}
+
 typedef bool check_fn(const struct setting_info *, struct text, int64_t *);
 
 static check_fn *const checks[] = {
     [SETTING_TEXT] = check_text,     [SETTING_INT] = check_int,   [SETTING_BOOL] = check_bool,
     [SETTING_CHOICE] = check_choice, [SETTING_URL] = check_url,   [SETTING_ORIGINS] = check_origins,
     [SETTING_CIDRS] = check_cidrs,   [SETTING_LIST] = check_list, [SETTING_BASE64] = check_base64,
+    [SETTING_KEY] = check_key,       [SETTING_KEYS] = check_keys,
 };
 
 bool
@@ -295,6 +324,12 @@ setting_describe(enum setting_id id, char *ret_text, size_t size)
         break;
     case SETTING_BASE64:
         snprintf(ret_text, size, "base64, at most %lld bytes", max);
+        break;
+    case SETTING_KEY:
+        snprintf(ret_text, size, "base64 of 32 bytes");
+        break;
+    case SETTING_KEYS:
+        snprintf(ret_text, size, "id:key separated by commas, each key base64 of 32 bytes");
         break;
     }
 }

@@ -1,7 +1,9 @@
 #include "base/settings_parts.h"
 
+#include <openssl/crypto.h>
 #include <string.h>
 
+#include "base/data_keys.h"
 #include "base/encode.h"
 
 #define SECRET_MIN_BYTES 32
@@ -255,6 +257,32 @@ check_production(const struct setting_value *values, struct faults *f)
         fault_add(f, "CORS_ALLOWED_ORIGINS", "any origin together with CORS_ALLOW_CREDENTIALS");
 }
 
+/* Told twice, a name must mean one key. */
+static void
+check_data_keys(const struct setting_value *values, struct faults *f)
+{
+    const char *primary = values[S_DATA_ENCRYPTION_PRIMARY_KEY].text;
+    const char *active = values[S_DATA_ENCRYPTION_ACTIVE_KEY_ID].text;
+    uint8_t keys[2][DATA_KEY_BYTES];
+    struct text list = text_of(values[S_DATA_ENCRYPTION_FALLBACK_KEYS].text);
+    struct text id, other, rest;
+    bool twice = false;
+
+    if ((primary[0] == '\0') != (active[0] == '\0'))
+        fault_add(f, "DATA_ENCRYPTION_PRIMARY_KEY",
+                  "goes together with "
+                  "DATA_ENCRYPTION_ACTIVE_KEY_ID");
+    while (list.len > 0 && data_key_next(&list, &id, keys[0])) {
+        if (text_eq(id, text_of(active)) && data_key_decode(text_of(primary), keys[1]))
+            twice = twice || memcmp(keys[0], keys[1], DATA_KEY_BYTES) != 0;
+        for (rest = list; rest.len > 0 && data_key_next(&rest, &other, keys[1]);)
+            twice = twice || (text_eq(id, other) && memcmp(keys[0], keys[1], DATA_KEY_BYTES) != 0);
+    }
+    OPENSSL_cleanse(keys, sizeof keys);
+    if (twice)
+        fault_add(f, "DATA_ENCRYPTION_FALLBACK_KEYS", "two keys have one name");
+}
+
 void
 settings_check_together(const struct setting_value values[S_COUNT], struct faults *f)
 {
@@ -265,6 +293,7 @@ settings_check_together(const struct setting_value values[S_COUNT], struct fault
     if ((values[S_METRICS_USERNAME].text[0] == '\0') !=
         (values[S_METRICS_PASSWORD].text[0] == '\0'))
         fault_add(f, "METRICS_USERNAME", "goes together with METRICS_PASSWORD");
+    check_data_keys(values, f);
     if (strcmp(values[S_APP_ENV].text, "production") == 0)
         check_production(values, f);
 }

@@ -9,6 +9,8 @@
 #include "base/settings.h"
 
 #define GOOD_SECRET "q8Zt1Wm4Xc7Vb0Nn3Ll6Kk9Jj2Hh5Gg8Ff"
+#define DATA_KEY "qk3sP0bXv1m8Yw2Zr5Td7Uf9Gh1Ji3Kl5Mn7Op9Qr8A="
+#define OTHER_KEY "Zy7Xw5Vu3Ts1Rq9Po7Nm5Lk3Ji1Hg9Fe7Dc5Ba3Zy1E="
 #define MARKED "n0t-t0-be-sh0wn"
 
 static char directory[] = "/tmp/lectern-settings-XXXXXX";
@@ -37,6 +39,8 @@ begin_production(void)
     setenv("APP_ENV", "production", 1);
     setenv("APP_URL", "https://learn.school.test", 1);
     setenv("METRICS_BEARER_TOKEN", GOOD_SECRET "m", 1);
+    setenv("DATA_ENCRYPTION_PRIMARY_KEY", DATA_KEY, 1);
+    setenv("DATA_ENCRYPTION_ACTIVE_KEY_ID", "k1", 1);
 }
 
 static size_t
@@ -175,6 +179,8 @@ test_well_formed(void)
         {"LISTEN_SOCKET_MODE", "0600"},
         {"JWT_KEYSET", "e3\n0=\n"},
         {"ARGON2_MEMORY_KIB", "8192"},
+        {"DATA_ENCRYPTION_FALLBACK_KEYS", "k1:" DATA_KEY},
+        {"DATA_ENCRYPTION_FALLBACK_KEYS", "k1:" DATA_KEY ", k-2_:" OTHER_KEY ",k1:" DATA_KEY},
     };
 
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
@@ -246,6 +252,18 @@ static const struct sample malformed[] = {
     {"SERVICE_TOKEN", "a\xff"},
     {"DB_PORT", "65536"},
     {"METRICS_USERNAME", "a:b"},
+    {"DATA_ENCRYPTION_PRIMARY_KEY", "c2hvcnQ="},
+    {"DATA_ENCRYPTION_PRIMARY_KEY", DATA_KEY "AAAA"},
+    {"DATA_ENCRYPTION_PRIMARY_KEY", "not base64, but of fitting length: 44 chars."},
+    {"DATA_ENCRYPTION_ACTIVE_KEY_ID", "a.b"},
+    {"DATA_ENCRYPTION_ACTIVE_KEY_ID", "a:b"},
+    {"DATA_ENCRYPTION_FALLBACK_KEYS", DATA_KEY},
+    {"DATA_ENCRYPTION_FALLBACK_KEYS", ":" DATA_KEY},
+    {"DATA_ENCRYPTION_FALLBACK_KEYS", "k1:" DATA_KEY ","},
+    {"DATA_ENCRYPTION_FALLBACK_KEYS", "k1:" DATA_KEY ";k2:" OTHER_KEY},
+    {"DATA_ENCRYPTION_FALLBACK_KEYS", "k.1:" DATA_KEY},
+    {"DATA_ENCRYPTION_FALLBACK_KEYS", "k1:" DATA_KEY ",k1:" OTHER_KEY},
+    {"DATA_ENCRYPTION_FALLBACK_KEYS", "k1:" DATA_KEY ",k2:" OTHER_KEY ",k1:" OTHER_KEY},
 };
 
 static void
@@ -274,6 +292,16 @@ test_messages(void)
     begin();
     setenv("METRICS_USERNAME", "prometheus", 1);
     CU_ASSERT_TRUE(one_fault("METRICS_USERNAME: goes together with METRICS_PASSWORD\n"));
+    begin();
+    setenv("DATA_ENCRYPTION_PRIMARY_KEY", DATA_KEY, 1);
+    CU_ASSERT_TRUE(one_fault("DATA_ENCRYPTION_PRIMARY_KEY: goes together with "
+                             "DATA_ENCRYPTION_ACTIVE_KEY_ID\n"));
+    setenv("DATA_ENCRYPTION_ACTIVE_KEY_ID", "k1", 1);
+    CU_ASSERT_EQUAL(load(NULL, false), 0);
+    setenv("DATA_ENCRYPTION_FALLBACK_KEYS", "k1:" DATA_KEY, 1);
+    CU_ASSERT_EQUAL(load(NULL, false), 0);
+    setenv("DATA_ENCRYPTION_FALLBACK_KEYS", "k1:" OTHER_KEY, 1);
+    CU_ASSERT_TRUE(one_fault("DATA_ENCRYPTION_FALLBACK_KEYS: two keys have one name\n"));
     /* Faults keep the values that were in force. */
     begin();
     setenv("WORKERS", "7", 1);
@@ -450,7 +478,9 @@ test_production(void)
     setenv("CORS_ALLOWED_ORIGINS", "*", 1);
     setenv("CORS_ALLOW_CREDENTIALS", "1", 1);
     setenv("WORKERS", "0", 1);
-    CU_ASSERT_EQUAL(load(NULL, false), 9);
+    CU_ASSERT_EQUAL(load(NULL, false), 11);
+    CU_ASSERT_TRUE(tells("DATA_ENCRYPTION_PRIMARY_KEY: production needs this setting\n"));
+    CU_ASSERT_TRUE(tells("DATA_ENCRYPTION_ACTIVE_KEY_ID: production needs this setting\n"));
     CU_ASSERT_TRUE(tells("JWT_KEYSET: this setting is required\n"));
     CU_ASSERT_TRUE(tells("JWT_REFRESH_SECRET: this setting is required\n"));
     CU_ASSERT_TRUE(tells("APP_URL: production needs this setting\n"));
