@@ -60,3 +60,10 @@ select 1 as ok from app.audit_append(:id, :action, :target_type, :target_id, :ma
 insert into app.events (id, org_id, kind, actor_id, course_id, subject_type, subject_id, payload, request_id)
 values (:id, (select app.org_id()), :kind, (select app.user_id()), :course_id, :subject_type, :subject_id,
         '{}'::jsonb, :request_id);
+
+-- name: mail_enqueue
+-- kind: write
+-- params: id uuid, org_id uuid, user_id uuid?, kind text, address text, name text?, locale text, sealed text?,
+--   detail text?
+-- columns: ok int4
+select 1 as ok from app.mail_enqueue(:id, :org_id, :user_id, :kind, :address, :name, :locale, :sealed, :detail);

@@ -21,7 +21,7 @@ fcgi_libapi_a_SOURCES = \
 	fcgi/api/headers.c fcgi/api/headers.h \
 	fcgi/api/idempotency.c fcgi/api/idempotency.h \
 	fcgi/api/limits.c fcgi/api/limits.h fcgi/api/limits.def \
-	fcgi/api/mail.h \
+	fcgi/api/mail.c fcgi/api/mail.h \
 	fcgi/api/metrics.c fcgi/api/metrics.h \
 	fcgi/api/reply.c fcgi/api/reply.h \
 	fcgi/api/req.h fcgi/api/run.h \

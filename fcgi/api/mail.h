@@ -26,7 +26,12 @@ struct mail {
     struct text detail; /* TEXT_NULL for none */
 };
 
-/* Goes out only if the request's transaction commits. */
-err mail_enqueue(struct req *r, const struct mail *m);
+/* As the database and the templates call it. */
+const char *mail_kind_name(enum mail_kind kind);
+
+/* Goes out only if the request's transaction commits. E_FORBIDDEN: an account is written to at its
+ * own address, anybody else only to be invited, by staff. A request without a caller that found no
+ * account for an address calls this with user NULL: it costs the same and nothing is sent. */
+err mail_enqueue(struct req *r, const struct mail *m) MUST_CHECK;
 
 #endif

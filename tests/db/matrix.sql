@@ -218,7 +218,8 @@ select matches(pg_temp.effect(c.who, case c.verb when 'delete' then 'delete from
                               case c.scope when 'own' then pg_temp.watch(t.id('B')) else format('select x::text from app.%I x where %s', c.relation, c.picks) end),
                '^\d{1,3}$', format('%s: %s all of %s, %s', c.who, c.verb, c.relation, c.scope))
 from cell c
-where c.verb in ('update', 'delete') and c.allowed and (c.scope = 'own' or c.scope = 'other' and c.reached !~ c.letter);
+where c.verb in ('update', 'delete') and c.allowed and (c.scope = 'own' or c.scope = 'other' and c.reached !~ c.letter)
+      and not exists (select from far f where f.name = c.name and f.verb = c.verb and f.callers ~ c.letter);
 select is(pg_temp.effect(who, statement, pg_temp.watch(case when who not like 'nobody.%' then t.id('B') end)), answer, who || ': ' || statement)
 from call;
 select is(pg_temp.effect(v.who, v.statement, pg_temp.watch(t.id('B'))), 'changes something: 1', 'a change is noticed: ' || v.statement)

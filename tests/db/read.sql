@@ -10,7 +10,7 @@ create temp table expected (who text, orgs int, users int, sessions int, courses
 insert into expected values
 --   who        org usr ses crs cod stf enr imp row ann rea evt aud key
     ('admin',     1, 14, 14,  5,  1,  2,  7,  1,  1,  5,  2,  3,  1,  0),
-    ('operator',  1, 14, 14,  5,  1,  2,  7,  1,  1,  5,  2,  3,  1,  0),
+    ('operator',  2, 14, 14,  5,  1,  2,  7,  1,  1,  5,  2,  3,  1,  0),
     -- owner of main, draft, old; open by the catalogue
     ('teacher',   1, 14,  1,  4,  0,  2,  7,  1,  1,  3,  1,  0,  0,  1),
     ('coteacher', 1, 14,  1,  2,  0,  2,  5,  1,  1,  3,  1,  0,  0,  0),

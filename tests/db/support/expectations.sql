@@ -37,6 +37,7 @@ insert into relation values
     ('audit_chains', 'r', 'chain = 7', 'definer: select update'),
     ('idempotency_keys', 'r', 'user_id = t.id(''pupil.%1$s'')',
      'app: delete insert select update(status,headers,answer); definer: delete select'),
+    ('mails', 'r', 'id = t.id(''m.m.%1$s'')', 'definer: delete insert select update'),
     ('enrollment_import_line', 'c', null, 'app: usage');
 
 -- Which callers reach a row of their own, and a row of another user in whose courses they have no part. A row of another
@@ -119,6 +120,8 @@ insert into callable select 'app.' || f, may, true from (values
         "org_create(uuid,text,text,text,text,jsonb,bigint,bigint,bigint,bigint)","org_first_admin(uuid,uuid,text,text,text)",
         "quota_check(text,bigint)","invite(uuid,uuid,text,text,bytea,integer)","invitation_open(uuid,bytea)",
         "invitation_accept(uuid,bytea,uuid,text,text)"}'),
+    ('app', '{"mail_enqueue(uuid,uuid,uuid,text,text,text,text,text,text)"}'),
+    ('jobs', '{mail_claim(integer),"mail_end(uuid,integer,text,text,integer)","mails_purge(integer,integer)"}'),
     ('app jobs', '{"audit_append(uuid,text,text,uuid,integer,text[],uuid)"}'),
     ('jobs', '{events_make_partitions(integer),audit_verify(),purge_expired(integer),purge_invitations(integer)}'),
     ('', '{users_last_admin(),sessions_org_active(),orgs_begin(),users_admit(),users_count(),invitations_inviter_gone(),courses_owner_role(),courses_join_code(),course_staff_rules(),"enrollments_take_place(uuid,uuid,uuid)",enrollments_rules()}')
@@ -192,6 +195,10 @@ insert into call values
     ('enrollment_import_undo', 'own.admin', 'select app.enrollment_import_undo(t.id(''i.b''))', 'LE404'),
     ('enrollment_import_undo', 'own.teacher', 'select app.enrollment_import_undo(t.id(''i.b''))', 'LE404'),
     ('enrollment_import_undo', 'nobody.admin', 'select app.enrollment_import_undo(t.id(''i.main''))', 'LE404'),
+    ('mail_enqueue', 'own.admin', 'select app.mail_enqueue(t.id(''new''), t.id(''B''), t.id(''bstudent''), ''password_changed'', ''bstudent@b.example'', ''x'', ''en'', null, null)', '42501'),
+    ('mail_enqueue', 'own.admin', 'select app.mail_enqueue(t.id(''new''), t.id(''A''), t.id(''bstudent''), ''password_changed'', ''bstudent@b.example'', ''x'', ''en'', null, null)', '42501'),
+    ('mail_enqueue', 'own.operator', 'select app.mail_enqueue(t.id(''new''), t.id(''B''), null, ''invitation'', ''new@b.example'', ''x'', ''en'', null, null)', '42501'),
+    ('mail_enqueue', 'nobody.admin', 'select app.mail_enqueue(t.id(''new''), t.id(''A''), t.id(''student''), ''password_reset'', ''student@a.example'', ''x'', ''en'', null, null)', '42501'),
     ('audit_append', 'own.admin', 'select app.audit_append(t.id(''new''), ''x'', ''y'', t.id(''bstudent''), 99, ''{}'', t.id(''B''))', '1'),
     ('audit_append', 'nobody.admin', 'select app.audit_append(t.id(''new''), ''x'', ''y'', null, 99, ''{}'')', '23502'),
     -- Rules that look where their caller may not: what they say of another organisation's course is the same whatever it is.
@@ -239,6 +246,7 @@ insert into app.audit_logs (id, chain, seq, org_id, actor_id, action, target_typ
 select t.id('m.l.' || name), 0, 100 + row_number() over (), org, t.id('pupil.' || name), 'x', 'y', sha256(''), sha256('') from holder;
 insert into app.idempotency_keys (org_id, user_id, key, route, digest, created_at, expires_at)
 select org, t.id('pupil.' || name), 'm', 'POST /x', sha256('x'), now() - interval '2 days', now() - interval '1 day' from holder;
+insert into app.mails (id, org_id, user_id, kind, address) select t.id('m.m.' || name), org, t.id('pupil.' || name), 'password_changed', name || '@m.example' from holder;
 update app.courses set enrollment = 'closed' where enrollment = 'code'; -- so that a code may go
 set local session_replication_role = origin;
 
