@@ -2,7 +2,7 @@
 #include "api/endpoint.h"
 
 #define DOMAINS(X) \
-    X(health) X(document) X(session) X(org) X(course) X(enrollment) X(announcement) X(audit)
+    X(health) X(document) X(session) X(org) X(tenant) X(course) X(enrollment) X(announcement) X(audit)
 
 #define DECLARE(name) extern const struct domain name##_domain;
 DOMAINS(DECLARE)

@@ -5,7 +5,8 @@ app_sql = \
 	fcgi/app/enrollment.sql \
 	fcgi/app/health.sql \
 	fcgi/app/org.sql \
-	fcgi/app/session.sql
+	fcgi/app/session.sql \
+	fcgi/app/tenant.sql
 app_sql_paths = $(app_sql:%=$(top_srcdir)/%)
 app_statements = $(STATEMENTS) -v prefix=sql -v ctx="struct req" -v header=app/statements.h -v runtime=api/run.h
 
@@ -19,7 +20,8 @@ fcgi_libapp_a_SOURCES = \
 	fcgi/app/enrollment.c \
 	fcgi/app/health.c \
 	fcgi/app/org.c \
-	fcgi/app/session.c
+	fcgi/app/session.c \
+	fcgi/app/tenant.c
 nodist_fcgi_libapp_a_SOURCES = fcgi/app/statements.c fcgi/app/statements.h fcgi/app/schema_version.h
 BUILT_SOURCES += fcgi/app/statements.h fcgi/app/schema_version.h
 CLEANFILES += fcgi/app/statements.c fcgi/app/statements.h fcgi/app/schema_version.h

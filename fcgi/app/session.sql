@@ -6,6 +6,19 @@
 -- columns: id uuid?
 select app.register(:new_id, :org_slug, :email, :name, :password_hash) as id;
 
+-- name: invitation_open
+-- kind: read
+-- returns: maybe
+-- params: invitation_id uuid, digest bytea
+-- columns: org_id uuid, email text, role text
+select i.org_id, i.email, i.role from app.invitation_open(:invitation_id, :digest) i;
+
+-- name: invitation_accept
+-- kind: write
+-- params: invitation_id uuid, digest bytea, user_id uuid, name text, password_hash text
+-- columns: id uuid
+select app.invitation_accept(:invitation_id, :digest, :user_id, :name, :password_hash) as id;
+
 -- name: login_lookup
 -- kind: read
 -- returns: maybe
