@@ -64,18 +64,21 @@ create policy all_definer on app.invitations to lectern_definer using (true) wit
 -- 42501: no admin. LE404: no such organisation. users_role_too_high: above the caller's role.
 -- invitations_member: the address is of the organisation already, as its admins can see.
 create function app.invite(id uuid, org uuid, email text, role text, digest bytea, days int)
-returns uuid
+returns table (org_name text, org_locale text, made_at timestamptz, expires_at timestamptz)
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_variable
+declare
+    o app.orgs;
 begin
     if app.user_id() is null or not coalesce(app.is_admin_role(app.role()), false)
        or org is distinct from app.org_id()
           and not (coalesce(app.is_operator(), false) and role = 'admin') then
         raise exception using errcode = '42501', message = 'only an admin invites';
     end if;
-    if not exists (select from app.orgs o where o.id = org) then
+    select * into o from app.orgs k where k.id = org;
+    if o.id is null then
         raise exception using errcode = 'LE404', message = 'no such organisation';
     end if;
     if app.role_rank(role) > app.role_rank(app.role()) then
@@ -90,10 +93,11 @@ begin
     update app.invitations i set revoked_at = now()
     where i.org_id = org and i.email = invite.email
           and i.accepted_at is null and i.revoked_at is null;
+    expires_at := now() + make_interval(days => days);
     insert into app.invitations (id, org_id, email, role, digest, invited_by, expires_at)
     values (id, org, email, role, digest, case when org = app.org_id() then app.user_id() end,
-            now() + make_interval(days => days));
-    return id;
+            expires_at);
+    return query select o.name, o.locale, now(), expires_at;
 end
 $$;
 
