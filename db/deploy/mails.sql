@@ -34,8 +34,8 @@ create table app.mails (
     constraint mails_state check (state in ('queued', 'sent', 'dead')),
     constraint mails_attempts check (attempts >= 0),
     constraint mails_error check (last_error in ('connection', 'tls', 'login', 'deferred',
-                                                 'refused', 'secret', 'address', 'file',
-                                                 'no_account')),
+                                                 'refused', 'secret', 'text', 'address',
+                                                 'file', 'no_account')),
     constraint mails_ended check ((state = 'queued') = (ended_at is null)),
     constraint mails_wiped check (state = 'queued' or sealed is null)
 );

@@ -15,7 +15,8 @@ from pg_class c
 where c.relnamespace = 'app'::regnamespace and c.relowner <> 'lectern_owner'::regrole
 union all
 select 'grant', t.name || ' ' || p.name
-from (values ('app.credentials'), ('app.refresh_tokens'), ('app.audit_chains')) t (name)
+from (values ('app.credentials'), ('app.refresh_tokens'), ('app.audit_chains'),
+             ('app.signin_failures')) t (name)
 cross join (values ('select'), ('insert'), ('update'), ('delete'), ('truncate')) p (name)
 where has_table_privilege('lectern_app', t.name, p.name)
 union all

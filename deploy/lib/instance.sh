@@ -61,6 +61,10 @@ instance_run_dir() {
     give "$RUN"
     # Below it the services may have put anything: nothing is done there with more rights than theirs.
     as_service mkdir -p "$RUN/shared"
+    # Mails that no server takes; the directory is its reader's as well.
+    mkdir -p "$INST/mail"
+    chmod 0750 "$INST/mail"
+    give "$INST/mail"
 }
 
 owned_by_service() {
@@ -179,6 +183,7 @@ SIGNING_SECRET_FILE=$SECRETS/signing
 DATA_ENCRYPTION_PRIMARY_KEY_FILE=$SECRETS/data-key
 DATA_ENCRYPTION_ACTIVE_KEY_ID=key-1
 METRICS_BEARER_TOKEN_FILE=$SECRETS/metrics
+MAIL_DIR=$INST/mail
 REGISTRATION_ORG=demo
 SETTINGS
     [[ -r $INST/local.env ]] || return 0

@@ -516,6 +516,9 @@ bind_values(struct req *r, const struct pg_stmt *stmt, const struct source *sour
         case SOURCE_NEW_ID:
             v[i] = pg_encode_uuid(&r->new_id);
             break;
+        case SOURCE_SESSION:
+            v[i] = pg_encode_uuid(&r->claims.session);
+            break;
         case SOURCE_IF_MATCH:
             v[i] = r->if_match < 0 ? pg_encode_null() : pg_encode_int8(r->arena, r->if_match);
             break;

@@ -234,3 +234,40 @@ reply_clear_cookies(struct req *r)
     cookie_set(r, COOKIE_REFRESH, TEXT(""), 0);
     reply_header(r, "Set-Cookie", TEXT(COOKIE_CSRF "=; Path=/; Max-Age=0; Secure; SameSite=Lax"));
 }
+
+/* --- known devices --------------------------------------------------------------------------- */
+
+#define DEVICE_DAYS 365
+
+/* What is signed: whose device, and which. */
+struct device {
+    struct uuid user;
+    struct uuid id;
+};
+
+bool
+device_known(struct req *r, struct uuid *ret_user, struct uuid *ret_device)
+{
+    struct text given = cookie(r, COOKIE_DEVICE), payload;
+    struct device d;
+
+    if (given.p == NULL || !cursor_open(r->arena, TEXT(COOKIE_DEVICE), given, &payload) ||
+        payload.len != sizeof d)
+        return false;
+    memcpy(&d, payload.p, sizeof d);
+    *ret_user = d.user;
+    *ret_device = d.id;
+    return true;
+}
+
+void
+reply_device_cookie(struct req *r, const struct uuid *user)
+{
+    struct device d;
+
+    if (!device_known(r, &d.user, &d.id) || !uuid_eq(&d.user, user))
+        d = (struct device){*user, uuid_v7()};
+    struct text payload = {(const char *)&d, sizeof d};
+    cookie_set(r, COOKIE_DEVICE, cursor_sign(r->arena, TEXT(COOKIE_DEVICE), payload),
+               (int64_t)DEVICE_DAYS * 86400);
+}

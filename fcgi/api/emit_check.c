@@ -301,6 +301,10 @@ check_param(struct check *c, const struct pg_stmt *stmt, size_t i, struct source
     case SOURCE_NEW_ID:
         fits = p->type == PG_UUID;
         break;
+    case SOURCE_SESSION:
+        fits = p->type == PG_UUID;
+        given = c->e->auth == AUTH_USER;
+        break;
     case SOURCE_IF_MATCH:
         fits = p->type == PG_INT8;
         given = c->e->if_match_needed;
@@ -632,7 +636,7 @@ check_replies(struct check *c)
 static bool
 names_id(const struct check *c, const char *name)
 {
-    if (name == NULL || strcmp(name, "new") == 0)
+    if (name == NULL || strcmp(name, "new") == 0 || strcmp(name, "session") == 0)
         return true;
     for (size_t i = 0; i < c->t->nparams; i++) {
         const struct field *f =
@@ -660,7 +664,7 @@ check_audit(struct check *c)
     if (!dotted_words(a->action) || !snake_case(a->type))
         fault(c, "audit has an action like course.delete and a type");
     if (!names_id(c, a->target))
-        fault(c, "audit target %s is neither a path parameter nor new", a->target);
+        fault(c, "audit target %s is neither a path parameter nor new nor session", a->target);
 }
 
 static void
@@ -678,9 +682,9 @@ check_event(struct check *c)
     if (!dotted_words(e->kind) || !snake_case(e->type))
         fault(c, "event has a kind like course.created and a type");
     if (!names_id(c, e->subject))
-        fault(c, "event subject %s is neither a path parameter nor new", e->subject);
+        fault(c, "event subject %s is neither a path parameter nor new nor session", e->subject);
     if (!names_id(c, e->course))
-        fault(c, "event course %s is neither a path parameter nor new", e->course);
+        fault(c, "event course %s is neither a path parameter nor new nor session", e->course);
 }
 
 static bool

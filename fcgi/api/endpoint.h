@@ -162,7 +162,8 @@ enum cache_kind {
 enum csrf_kind { CSRF_AUTO, CSRF_OFF };
 
 /* What is written to audit_logs and events when the row has done its work. The target is a path
- * parameter's name, or "new" for the identifier made for this request. */
+ * parameter's name, "new" for the identifier made for this request, or "session" for the caller's
+ * session. */
 struct audit_rule {
     const char *action;
     const char *type;

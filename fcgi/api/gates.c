@@ -342,7 +342,7 @@ gate_run(struct req *r)
 
 /* --- audit and events ------------------------------------------------------------------------ */
 
-/* The identifier that a rule names: a path parameter, or "new". */
+/* The identifier that a rule names: a path parameter, "new" or "session". */
 static bool
 rule_id(const struct req *r, const char *name, struct uuid *ret_id)
 {
@@ -351,6 +351,10 @@ rule_id(const struct req *r, const char *name, struct uuid *ret_id)
     if (strcmp(name, "new") == 0) {
         *ret_id = r->new_id;
         return true;
+    }
+    if (strcmp(name, "session") == 0) {
+        *ret_id = r->claims.session;
+        return r->known;
     }
     for (size_t i = 0; i < r->route->nparams; i++) {
         if (strcmp(r->route->param_name[i], name) == 0) {

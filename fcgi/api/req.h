@@ -141,6 +141,9 @@ err reply_one(struct req *r, const struct pg_stmt *stmt, const void *params) MUS
 err reply_bound(struct req *r, const struct pg_stmt *stmt) MUST_CHECK;
 /* A body of the row's own media type. */
 err reply_raw(struct req *r, struct text body) MUST_CHECK;
+/* What was done so far stands, whatever comes of the request; what follows is a transaction of its
+ * own, under the same identity. */
+err req_commit(struct req *r) MUST_CHECK;
 /* From here on the transaction is this user's: for sign-in, once the password has been proven, so
  * that audit and events have an actor. */
 err req_become(struct req *r, const struct token_claims *claims) MUST_CHECK;

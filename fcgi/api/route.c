@@ -142,6 +142,10 @@ route_source(const struct route *t, const char *name, struct source *ret_source)
         *ret_source = (struct source){SOURCE_NEW_ID, 0};
         return true;
     }
+    if (strcmp(name, "own_session") == 0) {
+        *ret_source = (struct source){SOURCE_SESSION, 0};
+        return true;
+    }
     if (strcmp(name, "if_match") == 0) {
         *ret_source = (struct source){SOURCE_IF_MATCH, 0};
         return true;

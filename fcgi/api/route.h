@@ -15,6 +15,7 @@ enum source_kind {
     SOURCE_SENT,     /* whether that field was sent */
     SOURCE_PATH,     /* path parameter `index` */
     SOURCE_NEW_ID,   /* "new_id": the identifier made for this request */
+    SOURCE_SESSION,  /* "own_session": the caller's session */
     SOURCE_IF_MATCH, /* "if_match": version of If-Match, or NULL */
 };
 

@@ -113,6 +113,14 @@ tx_send(struct req *r, const struct pg_query *q)
 }
 
 err
+req_commit(struct req *r)
+{
+    TRY(tx_commit(r));
+    r->begun = false;
+    return E_OK;
+}
+
+err
 req_become(struct req *r, const struct token_claims *claims)
 {
     PGresult *ignored;

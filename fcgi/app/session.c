@@ -3,6 +3,7 @@
 
 #include "api/credentials.h"
 #include "api/endpoint.h"
+#include "api/mail.h"
 #include "api/req.h"
 #include "app/statements.h"
 #include "auth/password.h"
@@ -113,6 +114,32 @@ struct refresh_input {
 static const struct field refresh_fields[] = {
     FIELD(refresh_input, refresh_token, .min = 1, .max = 512, .format = FORMAT_OPAQUE,
           .sensitive = true, .doc = "Left out by browsers, whose cookie brings it"),
+};
+
+struct session_input {
+    struct uuid session_id;
+};
+
+static const struct field session_fields[] = {
+    FIELD(session_input, session_id, .place = IN_PATH, .doc = "The session"),
+};
+
+struct user_session_input {
+    struct uuid user_id;
+    struct uuid session_id;
+};
+
+static const struct field user_session_fields[] = {
+    FIELD(user_session_input, user_id, .place = IN_PATH, .doc = "Whose session"),
+    FIELD(user_session_input, session_id, .place = IN_PATH, .doc = "The session"),
+};
+
+struct user_input {
+    struct uuid user_id;
+};
+
+static const struct field user_fields[] = {
+    FIELD(user_input, user_id, .place = IN_PATH, .doc = "The person"),
 };
 
 struct me_input {
@@ -293,26 +320,83 @@ session_start(struct req *r, const struct login_input *in, const struct sql_logi
         .user_agent = r->http->header[HDR_USER_AGENT],
         .refresh_days = setting_int(S_REFRESH_TOKEN_EXPIRY_DAYS),
         .max_sessions = setting_int(S_MAX_ACTIVE_SESSIONS_PER_USER),
+        .idle_minutes = setting_int(S_SESSION_IDLE_MINUTES),
     };
     if (!text_utf8_valid(p.user_agent))
         p.user_agent = TEXT_NULL;
     TRY(sql_session_open_run(r, &p, &opened));
     session_forget(r, opened.evicted.item, opened.evicted.count);
+    if (in->use_cookies)
+        reply_device_cookie(r, &user->user_id);
     return session_reply(r, &claims, &out, in->use_cookies);
 }
 
+/* Counts the attempt before its password is looked at, for good: attempts at once cannot pass the
+ * threshold together, and none waits while another's password is verified. */
+static err
+session_attempt(struct req *r, struct text email, struct sql_signin_begin_row *ret_attempt)
+{
+    struct sql_signin_begin_params p = {
+        .email = email,
+        .address = r->http->address,
+        .threshold = setting_int(S_ACCOUNT_LOCKOUT_THRESHOLD),
+        .window_minutes = setting_int(S_ACCOUNT_LOCKOUT_WINDOW_MINUTES),
+        .lock_minutes = setting_int(S_ACCOUNT_LOCKOUT_DURATION_MINUTES),
+    };
+
+    p.has_device = p.has_device_user = device_known(r, &p.device_user, &p.device);
+    TRY(sql_signin_begin_run(r, &p, ret_attempt));
+    return req_commit(r);
+}
+
+/* The lock that the last attempt left behind is audited and told. For an address without an account
+ * the mail is written as well, ended. */
+static err
+session_tell_lock(struct req *r, struct text email, struct text source)
+{
+    struct sql_signin_locked_params p = {.email = email, .source = source, .audit_id = r->new_id};
+    struct sql_signin_locked_row row;
+    bool found;
+
+    TRY(sql_signin_locked_run(r, &p, &row, &found));
+    if (!found)
+        return E_OK;
+    struct text minutes =
+        arena_printf(r->arena, "%lld", (long long)setting_int(S_ACCOUNT_LOCKOUT_DURATION_MINUTES));
+    struct mail m = {.kind = MAIL_ACCOUNT_LOCKED,
+                     .org = row.org_id,
+                     .user = row.has_user_id ? &row.user_id : NULL,
+                     .address = email,
+                     .name = row.name,
+                     .locale = row.locale,
+                     .detail = minutes};
+    TRY(mail_enqueue(r, &m));
+    r->keep = true;
+    return E_OK;
+}
+
+/* The same work and the same answer whether the address is known, the password is wrong or the
+ * account is locked; only for the owner of a locked one a mail says more. */
 static err
 session_login(struct req *r, const void *input)
 {
     const struct login_input *in = input;
     struct sql_login_lookup_params p = {.email = in->email};
     struct sql_login_lookup_row user = {.password_hash = TEXT_NULL};
+    struct sql_signin_begin_row attempt;
     bool found, stale = false;
 
     TRY(sql_login_lookup_run(r, &p, &user, &found));
-    if (!password_verify(in->password, found ? user.password_hash : TEXT_NULL, &stale) ||
-        !text_eq(user.status, TEXT("active")))
+    TRY(session_attempt(r, in->email, &attempt));
+    struct text hash = found && attempt.admitted ? user.password_hash : TEXT_NULL;
+    if (!password_verify(in->password, hash, &stale) || !text_eq(user.status, TEXT("active"))) {
+        if (attempt.last)
+            TRY(session_tell_lock(r, in->email, attempt.source));
         return fail(r, E_CREDENTIALS_INVALID);
+    }
+    struct sql_signin_passed_params passed = {.email = in->email, .source = attempt.source};
+    struct sql_signin_passed_row ignored;
+    TRY(sql_signin_passed_run(r, &passed, &ignored));
     if (stale)
         TRY(session_rehash(r, in, &user));
     return session_start(r, in, &user);
@@ -349,7 +433,9 @@ session_refresh(struct req *r, const void *input)
     struct sql_session_rotate_params p = {.session_id = session,
                                           .old_digest = {(const char *)old_digest, SHA256_LEN},
                                           .new_digest = {(const char *)digest, SHA256_LEN},
-                                          .refresh_days = setting_int(S_REFRESH_TOKEN_EXPIRY_DAYS)};
+                                          .refresh_days = setting_int(S_REFRESH_TOKEN_EXPIRY_DAYS),
+                                          .idle_minutes = setting_int(S_SESSION_IDLE_MINUTES),
+                                          .audit_id = r->new_id};
     TRY(sql_session_rotate_run(r, &p, &row));
     if (text_eq(row.outcome, TEXT("rotated")))
         return session_rotated(r, &session, &row, next);
@@ -373,6 +459,51 @@ session_logout(struct req *r, const void *input)
     return E_OK;
 }
 
+/* --- sessions ----------------------------------------------------------------------------------
+ */
+
+static err
+session_end_own(struct req *r, const void *input)
+{
+    const struct session_input *in = input;
+    struct sql_session_own_end_params p = {.session_id = in->session_id};
+    struct sql_session_own_end_row row;
+
+    TRY(sql_session_own_end_run(r, &p, &row));
+    session_forget(r, &in->session_id, 1);
+    return E_OK;
+}
+
+static err
+session_end_of_user(struct req *r, const struct sql_user_sessions_end_params *p)
+{
+    struct sql_user_sessions_end_row row;
+
+    TRY(sql_user_sessions_end_run(r, p, &row));
+    r->unchanged = row.ended.count == 0;
+    session_forget(r, row.ended.item, row.ended.count);
+    return E_OK;
+}
+
+static err
+session_end_one(struct req *r, const void *input)
+{
+    const struct user_session_input *in = input;
+    struct sql_user_sessions_end_params p = {
+        .user_id = in->user_id, .session_id = in->session_id, .has_session_id = true};
+
+    return session_end_of_user(r, &p);
+}
+
+static err
+session_end_all(struct req *r, const void *input)
+{
+    const struct user_input *in = input;
+    struct sql_user_sessions_end_params p = {.user_id = in->user_id};
+
+    return session_end_of_user(r, &p);
+}
+
 static const struct endpoint rows[] = {
     {ENDPOINT(POST, "/auth/register", auth_register, ANYONE, PUBLIC), .rate = RATE_AUTH,
      .in = SHAPE(register_input, register_fields), .run = session_register,
@@ -393,15 +524,40 @@ static const struct endpoint rows[] = {
      .in = SHAPE(login_input, login_fields), .run = session_login, .reply = TOKENS_SHAPE,
      .idempotency = IDEMPOTENCY_NONE, .pool = POOL_AUTH,
      .fails = FAILS(E_CREDENTIALS_INVALID, E_ORG_SUSPENDED),
-     .event = {"session.started", "session", NULL, NULL}, .since = "0.1.0",
+     .audit = {"session.start", "session", "session"},
+     .event = {"session.started", "session", "session", NULL}, .since = "0.1.0",
      .doc = "Sign in with e-mail and password."},
     {ENDPOINT(POST, "/auth/refresh", auth_refresh, REFRESH, PUBLIC), .rate = RATE_AUTH,
      .in = SHAPE(refresh_input, refresh_fields), .body = BODY_JSON_OPTIONAL, .run = session_refresh,
      .reply = TOKENS_SHAPE, .idempotency = IDEMPOTENCY_NONE, .fails = FAILS(E_REFRESH_INVALID),
      .since = "0.1.0", .doc = "Exchange a refresh token for new tokens; each works once."},
     {ENDPOINT(POST, "/auth/logout", auth_logout, USER, EVERYONE), .run = session_logout,
-     .idempotency = IDEMPOTENCY_NONE, .status = 204, .since = "0.1.0",
-     .doc = "End the session of the access token."},
+     .idempotency = IDEMPOTENCY_NONE, .status = 204, .audit = {"session.end", "session", "session"},
+     .since = "0.1.0", .doc = "End the session of the access token."},
+    {ENDPOINT(GET, "/users/me/sessions", user_session_list, USER, EVERYONE),
+     .sql = &sql_session_list, .since = "0.2.0",
+     .doc = "List where one is signed in, newest first."},
+    {ENDPOINT(DELETE, "/users/me/sessions/{session_id}", user_session_end, USER, EVERYONE),
+     .in = SHAPE(session_input, session_fields), .run = session_end_own, .status = 204,
+     .audit = {"session.revoke", "session", "session_id"}, .since = "0.2.0",
+     .doc = "End one of one's sessions."},
+    {ENDPOINT(GET, "/org/users/{user_id}/sessions", org_user_session_list, USER, ADMINS),
+     .sql = &sql_session_of_user_list, .probe = &sql_session_of_user_probe, .rate = RATE_ADMIN_READ,
+     .fails = FAILS(E_ROLE_TOO_HIGH), .since = "0.2.0",
+     .doc = "List where a person is signed in, newest first."},
+    {ENDPOINT(DELETE, "/org/users/{user_id}/sessions", org_user_session_end_all, USER, ADMINS),
+     .in = SHAPE(user_input, user_fields), .run = session_end_all, .status = 204,
+     .fails = FAILS(E_ROLE_TOO_HIGH), .audit = {"session.revoke_all", "user", "user_id"},
+     .since = "0.2.0", .doc = "End all sessions of a person."},
+    {ENDPOINT(DELETE, "/org/users/{user_id}/sessions/{session_id}", org_user_session_end, USER,
+              ADMINS),
+     .in = SHAPE(user_session_input, user_session_fields), .run = session_end_one, .status = 204,
+     .fails = FAILS(E_ROLE_TOO_HIGH), .audit = {"session.revoke", "session", "session_id"},
+     .since = "0.2.0", .doc = "End a session of a person."},
+    {ENDPOINT(POST, "/org/users/{user_id}/unlock", org_user_unlock, USER, ADMINS),
+     .in = SHAPE(user_input, user_fields), .sql = &sql_user_unlock, .fails = FAILS(E_ROLE_TOO_HIGH),
+     .audit = {"account.unlock", "user", "user_id"}, .since = "0.2.0",
+     .doc = "Lift the locks that failed sign-ins have put on an account; says how many."},
     {ENDPOINT(GET, "/users/me", user_me, USER, EVERYONE), .sql = &sql_user_me, .since = "0.1.0",
      .doc = "Read one's own account."},
     {ENDPOINT(PATCH, "/users/me", user_me_update, USER, EVERYONE), .in = SHAPE(me_input, me_fields),

@@ -36,23 +36,102 @@ select app.password_rehash(:user_id, :old_hash, :new_hash) as done;
 -- name: session_open
 -- kind: write
 -- params: session_id uuid, user_id uuid, digest bytea, address text, user_agent text?,
---   refresh_days int4, max_sessions int4
+--   refresh_days int4, max_sessions int4, idle_minutes int4
 -- columns: evicted uuid[]
 select app.session_open(:session_id, :user_id, :digest, nullif(:address, '')::inet, :user_agent, :refresh_days,
-                        :max_sessions) as evicted;
+                        :max_sessions, :idle_minutes) as evicted;
 
 -- name: session_rotate
 -- kind: write
--- params: session_id uuid, old_digest bytea, new_digest bytea, refresh_days int4
+-- params: session_id uuid, old_digest bytea, new_digest bytea, refresh_days int4, idle_minutes int4,
+--   audit_id uuid
 -- columns: outcome text, user_id uuid?, org_id uuid?, role text?, name text?, email text?
 select r.outcome, r.user_id, r.org_id, r.role, r.name, r.email
-  from app.session_rotate(:session_id, :old_digest, :new_digest, :refresh_days) r;
+  from app.session_rotate(:session_id, :old_digest, :new_digest, :refresh_days, :idle_minutes, :audit_id) r;
 
 -- name: session_end
 -- kind: write
 -- params: session_id uuid, reason text
 -- columns: ended bool
 select app.session_end(:session_id, :reason) as ended;
+
+-- name: session_own_end
+-- kind: write
+-- params: session_id uuid
+-- columns: ended bool
+select app.session_end(s.id, 'revoked') as ended
+  from app.sessions s
+ where s.id = :session_id and s.user_id = (select app.user_id()) and s.revoked_at is null
+   and s.expires_at > now();
+
+-- name: user_sessions_end
+-- kind: write
+-- params: user_id uuid, session_id uuid?
+-- columns: ended uuid[]
+select app.user_sessions_end(:user_id, :session_id, 'revoked_by_admin') as ended;
+
+-- last_used_at is written when a session is refreshed, so it is at most TOKEN_EXPIRY_MINUTES behind.
+-- shape: session id uuid, address text?, user_agent text?, created_at timestamptz,
+--   last_used_at timestamptz, expires_at timestamptz, current bool
+
+-- name: session_list
+-- kind: list
+-- params: own_session uuid
+-- columns: @session
+-- filter: created_at timestamptz s.created_at gte lte
+-- sort: -created_at s.created_at, last_used_at s.last_used_at
+-- key: s.id
+select s.id, host(s.address) as address, s.user_agent, s.created_at, s.last_used_at, s.expires_at,
+       s.id = :own_session as current
+  from app.sessions s
+ where s.user_id = (select app.user_id()) and s.revoked_at is null and s.expires_at > now() {filter}
+ {order};
+
+-- name: session_of_user_list
+-- kind: list
+-- params: user_id uuid, own_session uuid
+-- columns: @session
+-- filter: created_at timestamptz s.created_at gte lte
+-- sort: -created_at s.created_at, last_used_at s.last_used_at
+-- key: s.id
+select s.id, host(s.address) as address, s.user_agent, s.created_at, s.last_used_at, s.expires_at,
+       s.id = :own_session as current
+  from app.sessions s
+ where s.user_id = :user_id and s.revoked_at is null and s.expires_at > now() {filter}
+ {order};
+
+-- name: session_of_user_probe
+-- params: user_id uuid
+-- columns: id uuid
+select u as id from app.user_within_reach(:user_id) u;
+
+-- name: signin_begin
+-- kind: write
+-- params: email text, address text, device_user uuid?, device uuid?, threshold int4,
+--   window_minutes int4, lock_minutes int4
+-- columns: admitted bool, last bool, source text
+select b.admitted, b.last, b.source
+  from app.signin_begin(:email, nullif(:address, '')::inet, :device_user, :device, :threshold,
+                        :window_minutes, :lock_minutes) b;
+
+-- name: signin_passed
+-- kind: write
+-- params: email text, source text
+-- columns: forgotten bool
+select app.signin_passed(:email, :source) as forgotten;
+
+-- name: signin_locked
+-- kind: write
+-- returns: maybe
+-- params: email text, source text, audit_id uuid
+-- columns: org_id uuid, user_id uuid?, name text?, locale text
+select l.org_id, l.user_id, l.name, l.locale from app.signin_locked(:email, :source, :audit_id) l;
+
+-- name: user_unlock
+-- kind: write
+-- params: user_id uuid
+-- columns: locks int4
+select app.user_unlock(:user_id) as locks;
 
 -- name: user_me
 -- columns: id uuid, org_id uuid, email text, name text, role text, locale text, timezone text,

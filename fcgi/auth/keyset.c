@@ -19,7 +19,12 @@
 
 static const char *const alg_names[] = {[KEY_RS256] = "RS256", [KEY_ES256] = "ES256"};
 static const char *const state_names[] = {
-    [KEY_ACTIVE] = "active", [KEY_LEGACY] = "legacy", [KEY_RETIRED] = "retired"};
+    [KEY_NEXT] = "next",
+    [KEY_ACTIVE] = "active",
+    [KEY_LEGACY] = "legacy",
+    [KEY_RETIRED] = "retired",
+};
+#define STATE_COUNT (sizeof(state_names) / sizeof(state_names[0]))
 
 static void fault(FILE *faults, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
@@ -74,6 +79,23 @@ name_index(struct text name, const char *const *names, size_t count, unsigned *r
         }
     }
     return false;
+}
+
+bool
+key_alg_named(struct text name, enum key_alg *ret_alg)
+{
+    unsigned alg;
+
+    if (!name_index(name, alg_names, 2, &alg))
+        return false;
+    *ret_alg = alg;
+    return true;
+}
+
+bool
+key_entry_is(const struct key_entry *e, enum key_state s)
+{
+    return text_eq(e->state, text_of(state_names[s]));
 }
 
 static bool
@@ -263,14 +285,13 @@ key_private_load(struct key *key, struct text pem)
 static const char *
 key_load(struct key *key, const struct key_entry *e)
 {
-    unsigned alg, state;
+    unsigned state;
 
     memcpy(key->kid, e->kid.p, e->kid.len);
-    if (!name_index(e->alg, alg_names, 2, &alg))
+    if (!key_alg_named(e->alg, &key->alg))
         return "alg is RS256 or ES256";
-    if (!name_index(e->state, state_names, 3, &state))
-        return "state is active, legacy or retired";
-    key->alg = alg;
+    if (!name_index(e->state, state_names, STATE_COUNT, &state))
+        return "state is next, active, legacy or retired";
     key->state = state;
     key->public_key = pem_read(e->public_pem, false);
     if (key->public_key == NULL)

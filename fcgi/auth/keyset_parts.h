@@ -13,8 +13,9 @@
 #define KEYSET_MAX 32
 #define KID_MAX 64
 
-enum key_alg { KEY_RS256, KEY_ES256 };
-enum key_state { KEY_ACTIVE, KEY_LEGACY, KEY_RETIRED };
+/* A key's life: next (published and accepted, signs nothing yet), active, legacy (accepted still),
+ * retired. */
+enum key_state { KEY_NEXT, KEY_ACTIVE, KEY_LEGACY, KEY_RETIRED };
 
 /* One key of the document, unchecked but for its form. */
 struct key_entry {
@@ -47,6 +48,8 @@ struct keyset {
 const char *key_alg_name(enum key_alg alg);   /* "RS256" */
 const char *key_state_name(enum key_state s); /* "active" */
 bool kid_valid(struct text kid);              /* 1 to 64 of [A-Za-z0-9._-] */
+bool key_alg_named(struct text name, enum key_alg *ret_alg);
+bool key_entry_is(const struct key_entry *e, enum key_state s);
 
 /* The keys of a JWT_KEYSET. False when the document has not the form; what is wrong goes to
  * `faults`, which may be NULL. */

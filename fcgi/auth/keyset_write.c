@@ -92,15 +92,24 @@ pkey_pem(struct arena *a, EVP_PKEY *key, bool private_part, struct text *ret_pem
     return ok;
 }
 
-static err
-entry_generate(struct arena *a, struct text kid, struct key_entry *ret_entry)
+static EVP_PKEY *
+pkey_generate(enum key_alg alg)
 {
-    EVP_PKEY *key = EVP_PKEY_Q_keygen(NULL, NULL, "RSA", (size_t)NEW_RSA_BITS);
+    return alg == KEY_RS256 ? EVP_PKEY_Q_keygen(NULL, NULL, "RSA", (size_t)NEW_RSA_BITS)
+                            : EVP_PKEY_Q_keygen(NULL, NULL, "EC", "P-256");
+}
+
+static err
+entry_generate(struct arena *a, const struct keyset_fresh *fresh, struct key_entry *ret_entry)
+{
+    EVP_PKEY *key = pkey_generate(fresh->alg);
     bool ok;
 
-    *ret_entry = (struct key_entry){.kid = kid,
-                                    .alg = text_of(key_alg_name(KEY_RS256)),
-                                    .state = text_of(key_state_name(KEY_ACTIVE))};
+    *ret_entry = (struct key_entry){
+        .kid = fresh->kid,
+        .alg = text_of(key_alg_name(fresh->alg)),
+        .state = text_of(key_state_name(fresh->next ? KEY_NEXT : KEY_ACTIVE)),
+    };
     ok = key != NULL && pkey_pem(a, key, true, &ret_entry->private_pem) &&
          pkey_pem(a, key, false, &ret_entry->public_pem);
     EVP_PKEY_free(key);
@@ -149,27 +158,92 @@ entries_encode(struct arena *a, const struct key_entry *entries, size_t count,
     return e;
 }
 
+static void
+entry_move(struct key_entry *e, enum key_state to)
+{
+    e->state = text_of(key_state_name(to));
+    /* A key that will sign no more has no use for its secret. */
+    if (to == KEY_LEGACY || to == KEY_RETIRED)
+        e->private_pem = TEXT_NULL;
+}
+
+/* The active keys of before sign no more. */
+static void
+entries_supersede(struct key_entry *entries, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (key_entry_is(&entries[i], KEY_ACTIVE))
+            entry_move(&entries[i], KEY_LEGACY);
+    }
+}
+
 err
-keyset_rotate(struct arena *a, struct text previous_base64, struct text kid,
+keyset_rotate(struct arena *a, struct text previous_base64, const struct keyset_fresh *fresh,
               struct text *ret_base64)
 {
     struct key_entry entries[KEYSET_MAX + 1];
     size_t count = 0;
 
-    if (!kid_valid(kid))
+    if (!kid_valid(fresh->kid))
         return E_VALIDATION;
     if (previous_base64.p != NULL && !keyset_parse(a, previous_base64, entries + 1, &count, NULL))
         return E_VALIDATION;
     if (count == KEYSET_MAX)
         return E_VALIDATION;
     for (size_t i = 1; i <= count; i++) {
-        if (text_eq(entries[i].kid, kid))
+        if (text_eq(entries[i].kid, fresh->kid) || key_entry_is(&entries[i], KEY_NEXT))
             return E_VALIDATION;
-        if (text_eq(entries[i].state, text_of(key_state_name(KEY_ACTIVE))))
-            entries[i].state = text_of(key_state_name(KEY_LEGACY));
-        /* A key that will sign no more has no use for its secret. */
-        entries[i].private_pem = TEXT_NULL;
     }
-    TRY(entry_generate(a, kid, &entries[0]));
+    if (!fresh->next)
+        entries_supersede(entries + 1, count);
+    TRY(entry_generate(a, fresh, &entries[0]));
     return entries_encode(a, entries, count + 1, ret_base64);
+}
+
+err
+keyset_activate(struct arena *a, struct text previous_base64, struct text *ret_kid,
+                struct text *ret_base64)
+{
+    struct key_entry entries[KEYSET_MAX];
+    struct key_entry *next = NULL;
+    size_t count = 0;
+
+    if (!keyset_parse(a, previous_base64, entries, &count, NULL))
+        return E_VALIDATION;
+    for (size_t i = 0; i < count; i++) {
+        if (!key_entry_is(&entries[i], KEY_NEXT))
+            continue;
+        if (next != NULL || entries[i].private_pem.p == NULL)
+            return E_VALIDATION;
+        next = &entries[i];
+    }
+    if (next == NULL)
+        return E_NOT_FOUND;
+    entries_supersede(entries, count);
+    entry_move(next, KEY_ACTIVE);
+    *ret_kid = next->kid;
+    return entries_encode(a, entries, count, ret_base64);
+}
+
+err
+keyset_retire(struct arena *a, struct text previous_base64, struct text kid,
+              struct text *ret_base64)
+{
+    struct key_entry entries[KEYSET_MAX];
+    struct key_entry *retired = NULL;
+    size_t count = 0, active = 0;
+
+    if (!keyset_parse(a, previous_base64, entries, &count, NULL))
+        return E_VALIDATION;
+    for (size_t i = 0; i < count; i++) {
+        active += key_entry_is(&entries[i], KEY_ACTIVE);
+        if (text_eq(entries[i].kid, kid))
+            retired = &entries[i];
+    }
+    if (retired == NULL)
+        return E_NOT_FOUND;
+    if (key_entry_is(retired, KEY_ACTIVE) && active == 1)
+        return E_CONFLICT;
+    entry_move(retired, KEY_RETIRED);
+    return entries_encode(a, entries, count, ret_base64);
 }

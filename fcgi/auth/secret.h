@@ -28,8 +28,9 @@ bool invitation_parse(struct text token, struct uuid *ret_invitation,
 struct text csrf_issue(struct arena *a, const struct uuid *session);
 bool csrf_valid(struct text token, const struct uuid *session);
 
-/* Sign and open an opaque cursor: base64url(payload ‖ 16 bytes of its HMAC), at most 8 KiB. The
- * purpose (a list's name) is part of the MAC: a cursor of one list means nothing to another. */
+/* Sign and open an opaque value: base64url(payload ‖ 16 bytes of its HMAC), at most 8 KiB. The
+ * purpose (a list's name, a cookie's) is part of the MAC: a cursor of one list means nothing to
+ * another. */
 struct text cursor_sign(struct arena *a, struct text purpose, struct text payload);
 bool cursor_open(struct arena *a, struct text purpose, struct text cursor,
                  struct text *ret_payload);

@@ -28,21 +28,42 @@ struct token_claims {
 
 struct keyset;
 
-/* JWT_KEYSET: base64 of {"keys":[{"kid","alg":"RS256"|"ES256","state":"active"|"legacy"|"retired",
- * "private_pem"?, "public_pem"}]}, at most 32. Faults go to `faults`, one line each; NULL on any
- * fault. `active_kid` must name an active key with a private part; empty means the only active one.
- * RSA keys are 2048 to 8192 bits, EC keys on P-256. */
+/* JWT_KEYSET: base64 of {"keys":[{"kid","alg":"RS256"|"ES256","state":"next"|"active"|"legacy"|
+ * "retired","private_pem"?, "public_pem"}]}, at most 32. Faults go to `faults`, one line each; NULL
+ * on any fault. `active_kid` must name an active key with a private part; empty means the only
+ * active one. RSA keys are 2048 to 8192 bits, EC keys on P-256. */
 struct keyset *keyset_load(struct text base64, struct text active_kid, struct text issuer,
                            struct text audience, FILE *faults);
 void keyset_free(struct keyset *k);
 
-/* RFC 7517: public parts of active and legacy keys. */
+/* RFC 7517: public parts of next, active and legacy keys. */
 void keyset_write_jwks(const struct keyset *k, struct buf *out);
-/* A new keyset (base64) with one fresh RS256 key named `kid`; `previous` (may be TEXT_NULL) keys
- * are kept without their private parts, its active ones become legacy. E_VALIDATION when previous
- * is not a keyset, or is full, or `kid` is taken or not 1 to 64 of [A-Za-z0-9._-]. For
- * lecternctl. */
-err keyset_rotate(struct arena *a, struct text previous_base64, struct text kid,
+
+/* --- the keyset that follows one, as base64; for lecternctl ------------------------------------
+ */
+
+enum key_alg { KEY_RS256, KEY_ES256 };
+
+struct keyset_fresh {
+    struct text kid; /* 1 to 64 of [A-Za-z0-9._-] */
+    enum key_alg alg;
+    bool next; /* accepted from now on, but signs only after keyset_activate */
+};
+
+/* Keys that sign no more are kept without their private parts. */
+
+/* With one fresh key; unless it is `next`, active ones become legacy. `previous` may be TEXT_NULL.
+ * E_VALIDATION when it is not a keyset, is full, has a next key already, or the kid is taken or
+ * malformed. */
+err keyset_rotate(struct arena *a, struct text previous_base64, const struct keyset_fresh *fresh,
+                  struct text *ret_base64) MUST_CHECK;
+/* Its next key signs, active ones become legacy. E_NOT_FOUND when there is no next one;
+ * E_VALIDATION when it is not a keyset, or has two. */
+err keyset_activate(struct arena *a, struct text previous_base64, struct text *ret_kid,
+                    struct text *ret_base64) MUST_CHECK;
+/* Tokens of that key are valid no more. E_NOT_FOUND, E_CONFLICT for the only active one,
+ * E_VALIDATION when it is not a keyset. */
+err keyset_retire(struct arena *a, struct text previous_base64, struct text kid,
                   struct text *ret_base64) MUST_CHECK;
 
 /* E_INTERNAL when the claims are ones that token_verify would not take, or signing fails. */

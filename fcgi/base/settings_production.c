@@ -57,16 +57,16 @@ secret_problem(struct text secret)
 }
 
 /* The parts of scheme://user:password@host,host/name?key=value that decide on safety. */
-struct database_url {
+struct url_parts {
     struct text user;
     struct text hosts;
     struct text query;
 };
 
-static struct database_url
-database_url_split(const char *url)
+static struct url_parts
+url_split(const char *url)
 {
-    struct database_url parts = {TEXT_NULL, TEXT_NULL, TEXT_NULL};
+    struct url_parts parts = {TEXT_NULL, TEXT_NULL, TEXT_NULL};
     struct text rest = text_of(strstr(url, "://") + 3);
     struct text before = text_cut(&rest, '?');
 
@@ -179,13 +179,13 @@ static void
 check_database_url(enum setting_id id, const struct setting_value *values, struct faults *f)
 {
     const char *name = setting_info(id)->name;
-    struct database_url parts;
+    struct url_parts parts;
     struct text password;
     char space[2048];
 
     if (values[id].text[0] == '\0')
         return;
-    parts = database_url_split(values[id].text);
+    parts = url_split(values[id].text);
     password = parts.user;
     text_cut(&password, ':');
     if (password.p == NULL)
@@ -234,6 +234,30 @@ check_secrets(const struct setting_value *values, struct faults *f)
     }
 }
 
+/* A password of the mail server may be seen on the way unless TLS is certain. */
+static void
+check_mail(const struct setting_value *values, struct faults *f)
+{
+    struct url_parts parts;
+
+    if (values[S_SMTP_URL].faulty)
+        return;
+    if (values[S_SMTP_URL].text[0] == '\0') {
+        if (values[S_MAIL_DIR].text[0] == '\0')
+            fault_add(f, "SMTP_URL", "production needs this setting, or MAIL_DIR");
+        return;
+    }
+    if (values[S_MAIL_FROM].source == FROM_DEFAULT)
+        fault_add(f, "MAIL_FROM", "production needs this setting together with SMTP_URL");
+    parts = url_split(values[S_SMTP_URL].text);
+    if (parts.user.p != NULL && !hosts_are_local(parts.hosts) &&
+        text_starts(text_of(values[S_SMTP_URL].text), TEXT("smtp:")) &&
+        strcmp(values[S_SMTP_TLS].text, "required") != 0)
+        fault_add(f, "SMTP_TLS",
+                  "the server of SMTP_URL is remote and wants a password: "
+                  "required, or smtps:// is needed");
+}
+
 static void
 check_production(const struct setting_value *values, struct faults *f)
 {
@@ -247,6 +271,7 @@ check_production(const struct setting_value *values, struct faults *f)
     }
     check_secrets(values, f);
     check_database(values, f);
+    check_mail(values, f);
     if (!basic && values[S_METRICS_BEARER_TOKEN].text[0] == '\0' &&
         values[S_METRICS_ALLOWED_IPS].text[0] == '\0')
         fault_add(f, "METRICS_BEARER_TOKEN",
@@ -255,6 +280,17 @@ check_production(const struct setting_value *values, struct faults *f)
     if (strcmp(values[S_CORS_ALLOWED_ORIGINS].text, "*") == 0 &&
         values[S_CORS_ALLOW_CREDENTIALS].number != 0)
         fault_add(f, "CORS_ALLOWED_ORIGINS", "any origin together with CORS_ALLOW_CREDENTIALS");
+}
+
+static void
+check_mail_from(const struct setting_value *from, struct faults *f)
+{
+    struct text domain = text_of(from->text), local = text_cut(&domain, '@');
+
+    if (from->faulty)
+        return;
+    if (local.len == 0 || domain.len == 0 || memchr(domain.p, '@', domain.len) != NULL)
+        fault_add(f, "MAIL_FROM", "expected an address: name@domain");
 }
 
 /* Told twice, a name must mean one key. */
@@ -290,10 +326,17 @@ settings_check_together(const struct setting_value values[S_COUNT], struct fault
         fault_add(f, "APP_URL", "expected scheme://host[:port] and nothing behind it");
     if (values[S_SHARED_DIR].text[0] != '/')
         fault_add(f, "SHARED_DIR", "expected an absolute path");
+    if (values[S_MAIL_DIR].text[0] != '\0' && values[S_MAIL_DIR].text[0] != '/')
+        fault_add(f, "MAIL_DIR", "expected an absolute path");
+    check_mail_from(&values[S_MAIL_FROM], f);
     if ((values[S_METRICS_USERNAME].text[0] == '\0') !=
         (values[S_METRICS_PASSWORD].text[0] == '\0'))
         fault_add(f, "METRICS_USERNAME", "goes together with METRICS_PASSWORD");
     check_data_keys(values, f);
+    /* A session in use is refreshed that often; a shorter one would end under its user's hands. */
+    if (values[S_SESSION_IDLE_MINUTES].number != 0 &&
+        values[S_SESSION_IDLE_MINUTES].number <= values[S_TOKEN_EXPIRY_MINUTES].number)
+        fault_add(f, "SESSION_IDLE_MINUTES", "expected 0, or more than TOKEN_EXPIRY_MINUTES");
     if (strcmp(values[S_APP_ENV].text, "production") == 0)
         check_production(values, f);
 }

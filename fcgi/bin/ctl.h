@@ -2,6 +2,7 @@
 #ifndef LECTERN_BIN_CTL_H
 #define LECTERN_BIN_CTL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct ctl_command {
@@ -21,6 +22,8 @@ enum ctl_option {
     CTL_DATABASE = 16,      /* --database URL */
     CTL_SCRIPT = 32,        /* --script FILE */
     CTL_PASSWORD_FILE = 64, /* --password-file FILE */
+    CTL_ALG = 128,          /* --alg NAME */
+    CTL_NEXT = 256,         /* --next */
 };
 
 struct ctl_options {
@@ -31,6 +34,8 @@ struct ctl_options {
     const char *database;
     const char *script;
     const char *password_file;
+    const char *alg;
+    bool next;
     char **args; /* what follows the options */
 };
 

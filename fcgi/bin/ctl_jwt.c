@@ -2,39 +2,23 @@
 
 #include <errno.h>
 #include <stdbool.h>
-#include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 #include <time.h>
-#include <openssl/evp.h>
 
-#include "auth/token.h"
+#include "auth/keyset_parts.h"
 #include "base/arena.h"
-#include "base/buf.h"
 #include "base/encode.h"
-#include "base/json.h"
 #include "base/settings.h"
 #include "base/text.h"
-#include "wire/json_in.h"
 
-#define KEYSET_MAX ((size_t)256 * 1024)
-#define KID_MAX 64
+#define KEYSET_BYTES_MAX ((size_t)256 * 1024)
 
-struct key {
-    struct text kid, algorithm, state;
-    bool has_private;
-    struct json_value node;
+struct keys {
+    size_t count;
+    struct key_entry entries[KEYSET_MAX];
 };
-
-static bool
-kid_valid(const char *kid)
-{
-    size_t len = strspn(kid, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-");
-
-    return len > 0 && len <= KID_MAX && kid[len] == '\0';
-}
 
 /* --- reading -------------------------------------------------------------------------------- */
 
@@ -43,17 +27,17 @@ read_file(struct arena *a, const char *path, struct text *ret_content)
 {
     bool own = strcmp(path, "-") != 0;
     FILE *f = own ? fopen(path, "re") : stdin;
-    char *content = arena_alloc(a, KEYSET_MAX + 1);
+    char *content = arena_alloc(a, KEYSET_BYTES_MAX + 1);
 
     if (f == NULL)
         return ctl_fail(EX_NOINPUT, "cannot read %s: %s", path, strerror(errno));
-    size_t len = fread(content, 1, KEYSET_MAX + 1, f);
+    size_t len = fread(content, 1, KEYSET_BYTES_MAX + 1, f);
     bool failed = ferror(f) != 0;
     if (own)
         fclose(f);
     if (failed)
         return ctl_fail(EX_IOERR, "cannot read %s", path);
-    if (len > KEYSET_MAX)
+    if (len > KEYSET_BYTES_MAX)
         return ctl_fail(EX_DATAERR, "%s is too long for a keyset", path);
     *ret_content = (struct text){content, len};
     return 0;
@@ -73,183 +57,71 @@ read_keyset(struct arena *a, const struct ctl_options *o, struct text *ret_base6
     return status;
 }
 
-/* As with read_keyset, but there has to be one. `ret_keys` is the array of keys. */
+/* As with read_keyset, but there has to be one. */
 static int
-parse_keyset(struct arena *a, const struct ctl_options *o, struct json_value *ret_keys)
+read_entries(struct arena *a, const struct ctl_options *o, struct text *ret_base64,
+             struct keys *ret_keys)
 {
-    struct text base64, name;
-    struct json_value root;
-    void *cursor = NULL;
-    int status = read_keyset(a, o, &base64);
+    int status = read_keyset(a, o, ret_base64);
 
+    *ret_keys = (struct keys){.count = 0};
     if (status != 0)
         return status;
-    if (base64.len == 0)
+    if (text_trim(*ret_base64).len == 0)
         return ctl_fail(EX_DATAERR, "there is no keyset: it is empty");
-    char *json = arena_alloc(a, base64.len + 4);
-    size_t len = 0;
-    if (!base64_decode(base64, json, &len) ||
-        json_parse(a, (struct text){json, len}, &root) != E_OK || json_type_of(root) != JSON_OBJECT)
-        return ctl_fail(EX_DATAERR, "the keyset is not base64 of a JSON object");
-    while (json_next_member(root, &cursor, &name, ret_keys)) {
-        if (text_eq(name, TEXT("keys")) && json_type_of(*ret_keys) == JSON_ARRAY)
-            return 0;
-    }
-    return ctl_fail(EX_DATAERR, "the keyset has no array of keys");
-}
-
-static bool
-read_key(struct json_value node, struct key *ret_key)
-{
-    struct text name, value;
-    struct json_value member;
-    void *cursor = NULL;
-
-    *ret_key = (struct key){.node = node};
-    while (json_type_of(node) == JSON_OBJECT && json_next_member(node, &cursor, &name, &member)) {
-        if (!json_get_text(member, &value))
-            return false;
-        if (text_eq(name, TEXT("kid")))
-            ret_key->kid = value;
-        else if (text_eq(name, TEXT("alg")))
-            ret_key->algorithm = value;
-        else if (text_eq(name, TEXT("state")))
-            ret_key->state = value;
-        else if (text_eq(name, TEXT("private_pem")))
-            ret_key->has_private = true;
-    }
-    return ret_key->kid.p != NULL && ret_key->algorithm.p != NULL && ret_key->state.p != NULL;
-}
-
-static int
-read_keys(struct arena *a, struct json_value array, struct key **ret_keys, size_t *ret_count)
-{
-    size_t count = json_count(array);
-    struct key *keys = arena_array(a, count > 0 ? count : 1, sizeof *keys);
-
-    for (size_t i = 0; i < count; i++) {
-        struct json_value node;
-        if (!json_element(array, i, &node) || !read_key(node, &keys[i]))
-            return ctl_fail(EX_DATAERR, "key %zu of the keyset lacks kid, alg or state", i + 1);
-    }
-    *ret_keys = keys;
-    *ret_count = count;
+    if (!keyset_parse(a, *ret_base64, ret_keys->entries, &ret_keys->count, stderr))
+        return ctl_fail(EX_DATAERR, "the keyset cannot be read");
     return 0;
 }
 
-/* --- jwt list --------------------------------------------------------------------------------- */
+static int
+print_keyset(struct text base64)
+{
+    printf("%.*s\n", TEXT_ARG(base64));
+    return 0;
+}
+
+/* --- jwt list, jwt retire -----------------------------------------------------------------------
+ */
 
 static int
 list_keys(struct arena *a, const struct ctl_options *o)
 {
-    struct json_value array = {0};
-    struct key *keys = NULL;
-    size_t count = 0;
-    int status = parse_keyset(a, o, &array);
+    struct keys keys;
+    struct text base64;
+    int status = read_entries(a, o, &base64, &keys);
 
-    if (status == 0)
-        status = read_keys(a, array, &keys, &count);
-    for (size_t i = 0; status == 0 && i < count; i++)
-        printf("%-32.*s %-6.*s %-8.*s %s\n", TEXT_ARG(keys[i].kid), TEXT_ARG(keys[i].algorithm),
-               TEXT_ARG(keys[i].state), keys[i].has_private ? "private" : "public");
+    for (size_t i = 0; status == 0 && i < keys.count; i++) {
+        const struct key_entry *e = &keys.entries[i];
+        printf("%-32.*s %-6.*s %-8.*s %s\n", TEXT_ARG(e->kid), TEXT_ARG(e->alg), TEXT_ARG(e->state),
+               e->private_pem.p != NULL ? "private" : "public");
+    }
     return status;
-}
-
-/* --- jwt retire ------------------------------------------------------------------------------- */
-
-static bool
-is_state(const struct key *k, const char *state)
-{
-    return text_eq(k->state, text_of(state));
-}
-
-/* Retiring the last active key would leave nothing to sign with. */
-static int
-find_retired(const struct key *keys, size_t count, struct text kid, size_t *ret_index)
-{
-    size_t active = 0, found = count;
-
-    for (size_t i = 0; i < count; i++) {
-        active += is_state(&keys[i], "active");
-        if (text_eq(keys[i].kid, kid))
-            found = i;
-    }
-    if (found == count)
-        return ctl_fail(EX_DATAERR, "the keyset has no key of this name");
-    if (is_state(&keys[found], "active") && active == 1)
-        return ctl_fail(EX_DATAERR, "this is the only active key: rotate first");
-    *ret_index = found;
-    return 0;
-}
-
-static void
-write_retired(struct buf *out, const struct key *k)
-{
-    struct text name, value;
-    struct json_value member;
-    void *cursor = NULL;
-
-    json_open(out, '{');
-    while (json_next_member(k->node, &cursor, &name, &member)) {
-        /* Nobody can sign with it again, whoever may find this text. */
-        if (text_eq(name, TEXT("private_pem")) || text_eq(name, TEXT("state")))
-            continue;
-        if (json_get_text(member, &value) && name.len < KID_MAX) {
-            char key[KID_MAX];
-            memcpy(key, name.p, name.len);
-            key[name.len] = '\0';
-            json_kv_text(out, key, value);
-        }
-    }
-    json_kv_z(out, "state", "retired");
-    json_close(out, '}');
-}
-
-static int
-print_base64(struct arena *a, struct text json)
-{
-    size_t size = (json.len + 2) / 3 * 4 + 1;
-    unsigned char *base64 = arena_alloc(a, size);
-    int len = EVP_EncodeBlock(base64, (const unsigned char *)json.p, (int)json.len);
-
-    printf("%.*s\n", len, (const char *)base64);
-    return 0;
 }
 
 static int
 retire_key(struct arena *a, const struct ctl_options *o)
 {
-    struct json_value array = {0};
-    struct key *keys = NULL;
-    size_t count = 0, retired = 0;
-    struct buf json;
-    int status = parse_keyset(a, o, &array);
+    struct text base64, next;
+    struct keys keys;
+    int status = read_entries(a, o, &base64, &keys);
 
-    if (status == 0)
-        status = read_keys(a, array, &keys, &count);
-    if (status == 0)
-        status = find_retired(keys, count, text_of(o->args[0]), &retired);
     if (status != 0)
         return status;
-    buf_init(&json, 4096, KEYSET_MAX);
-    json_open(&json, '{');
-    json_key(&json, "keys");
-    json_open(&json, '[');
-    for (size_t i = 0; i < count; i++) {
-        if (i == retired)
-            write_retired(&json, &keys[i]);
-        else
-            json_raw(&json, json_serialise(a, keys[i].node));
+    switch (keyset_retire(a, base64, text_of(o->args[0]), &next)) {
+    case E_OK:
+        return print_keyset(next);
+    case E_NOT_FOUND:
+        return ctl_fail(EX_DATAERR, "the keyset has no key of this name");
+    case E_CONFLICT:
+        return ctl_fail(EX_DATAERR, "this is the only active key: rotate first");
+    default:
+        return ctl_fail(EX_DATAERR, "the keyset is too long");
     }
-    json_close(&json, ']');
-    json_close(&json, '}');
-    status = json.overflow ? ctl_fail(EX_DATAERR, "the keyset is too long")
-                           : print_base64(a, buf_as_text(&json));
-    buf_free(&json);
-    return status;
 }
 
-/* --- jwt rotate ------------------------------------------------------------------------------- */
+/* --- jwt rotate ---------------------------------------------------------------------------------
+ */
 
 /* "2026-01-31-1f2e": tells its age, and two made on one day differ. */
 static struct text
@@ -264,30 +136,89 @@ fresh_kid(struct arena *a)
 }
 
 static int
+read_fresh(struct arena *a, const struct ctl_options *o, struct keyset_fresh *ret_fresh)
+{
+    *ret_fresh = (struct keyset_fresh){
+        .kid = o->kid != NULL ? text_of(o->kid) : fresh_kid(a), .alg = KEY_RS256, .next = o->next};
+    if (!kid_valid(ret_fresh->kid))
+        return ctl_fail(EX_USAGE, "a key's name has 1 to 64 of A-Z a-z 0-9 . _ -");
+    if (o->alg != NULL && !key_alg_named(text_of(o->alg), &ret_fresh->alg))
+        return ctl_fail(EX_USAGE, "the algorithm is RS256 or ES256");
+    return 0;
+}
+
+/* The first key of an installation: nobody has a token that could be refused. */
+static int
+begin_keyset(struct arena *a, struct keyset_fresh *fresh)
+{
+    struct text base64;
+
+    fresh->next = false;
+    if (keyset_rotate(a, TEXT_NULL, fresh, &base64) != E_OK)
+        return ctl_fail(EX_SOFTWARE, "no key could be made");
+    ctl_fail(0, "there is no keyset yet: this begins one");
+    fprintf(stderr, "New active key: %.*s.\n", TEXT_ARG(fresh->kid));
+    return print_keyset(base64);
+}
+
+static int
+add_key(struct arena *a, struct text previous, const struct keyset_fresh *fresh)
+{
+    struct text base64;
+
+    if (keyset_rotate(a, previous, fresh, &base64) != E_OK)
+        return ctl_fail(EX_DATAERR, "the keyset is full, or has a key of this name");
+    if (fresh->next)
+        fprintf(
+            stderr,
+            "Next key: %.*s. Set JWT_KEYSET to the printed text and send each pool SIGHUP; once "
+            "all have reloaded, rotate again: then it signs.\n",
+            TEXT_ARG(fresh->kid));
+    else
+        fprintf(stderr,
+                "New active key: %.*s. Set JWT_KEYSET to the printed text and send each pool "
+                "SIGHUP. Workers of before refuse its tokens until they are renewed: "
+                "'jwt rotate --next' first avoids that.\n",
+                TEXT_ARG(fresh->kid));
+    return print_keyset(base64);
+}
+
+static int
+activate_key(struct arena *a, const struct ctl_options *o, struct text previous)
+{
+    struct text base64, kid;
+
+    if (o->next || o->kid != NULL || o->alg != NULL)
+        return ctl_fail(EX_DATAERR, "a next key waits: rotate without options, or retire it");
+    if (keyset_activate(a, previous, &kid, &base64) != E_OK)
+        return ctl_fail(EX_DATAERR, "the keyset has two next keys, or one that cannot sign");
+    fprintf(stderr,
+            "New active key: %.*s. Set JWT_KEYSET to the printed text and send each pool SIGHUP; "
+            "retire the key of before when its tokens have expired.\n",
+            TEXT_ARG(kid));
+    return print_keyset(base64);
+}
+
+static int
 rotate_keys(struct arena *a, const struct ctl_options *o)
 {
-    struct text previous, keyset;
-    struct text kid = o->kid != NULL ? text_of(o->kid) : fresh_kid(a);
-    int status = 0;
+    struct keyset_fresh fresh;
+    struct text previous;
+    struct keys keys;
+    bool waits = false;
+    int status = read_fresh(a, o, &fresh);
 
-    if (o->kid != NULL && !kid_valid(o->kid))
-        return ctl_fail(EX_USAGE, "a key's name has 1 to 64 of A-Z a-z 0-9 . _ -");
-    status = read_keyset(a, o, &previous);
+    if (status == 0)
+        status = read_keyset(a, o, &previous);
     if (status != 0)
         return status;
-    if (previous.p == NULL || text_trim(previous).len == 0) {
-        ctl_fail(0, "there is no keyset yet: this begins one");
-        previous = TEXT_NULL;
-    }
-    if (keyset_rotate(a, previous, kid, &keyset) != E_OK)
-        return ctl_fail(EX_DATAERR,
-                        "the keyset of before cannot be read, or has a key of this name");
-    printf("%.*s\n", TEXT_ARG(keyset));
-    fprintf(stderr,
-            "New active key: %.*s. Set JWT_KEYSET to the printed text, JWT_ACTIVE_KEY_ID to "
-            "that name, and send each pool SIGHUP.\n",
-            TEXT_ARG(kid));
-    return 0;
+    if (text_trim(previous).len == 0)
+        return begin_keyset(a, &fresh);
+    if (!keyset_parse(a, previous, keys.entries, &keys.count, stderr))
+        return ctl_fail(EX_DATAERR, "the keyset of before cannot be read");
+    for (size_t i = 0; i < keys.count; i++)
+        waits = waits || key_entry_is(&keys.entries[i], KEY_NEXT);
+    return waits ? activate_key(a, o, previous) : add_key(a, previous, &fresh);
 }
 
 /* --- the commands ---------------------------------------------------------------------------- */
@@ -324,7 +255,8 @@ int
 ctl_jwt_rotate(int argc, char **argv)
 {
     struct ctl_options o;
-    int status = ctl_parse(argc, argv, CTL_CONFIG | CTL_KEYSET | CTL_KID, 0, &o);
+    int status =
+        ctl_parse(argc, argv, CTL_CONFIG | CTL_KEYSET | CTL_KID | CTL_ALG | CTL_NEXT, 0, &o);
 
     return status != 0 ? status : with_arena(rotate_keys, &o);
 }

@@ -17,6 +17,8 @@ static const struct option option_table[] = {
     {"database", required_argument, NULL, CTL_DATABASE},
     {"script", required_argument, NULL, CTL_SCRIPT},
     {"password-file", required_argument, NULL, CTL_PASSWORD_FILE},
+    {"alg", required_argument, NULL, CTL_ALG},
+    {"next", no_argument, NULL, CTL_NEXT},
     {NULL, 0, NULL, 0},
 };
 
@@ -49,6 +51,8 @@ option_slot(int option, struct ctl_options *o)
         return &o->database;
     case CTL_SCRIPT:
         return &o->script;
+    case CTL_ALG:
+        return &o->alg;
     default:
         return &o->password_file;
     }
@@ -59,7 +63,10 @@ take_option(int option, unsigned allowed, struct ctl_options *o)
 {
     if (option == '?' || ((unsigned)option & allowed) == 0)
         return false;
-    *option_slot(option, o) = optarg;
+    if (option == CTL_NEXT)
+        o->next = true;
+    else
+        *option_slot(option, o) = optarg;
     return true;
 }
 

@@ -24,8 +24,10 @@ static const struct ctl_command commands[] = {
      ctl_config_show},
     {"jwt list", "[--config FILE] [--keyset-file FILE]",
      "List the token keys: kid, algorithm, state.", ctl_jwt_list},
-    {"jwt rotate", "[--kid ID] [--config FILE] [--keyset-file FILE]",
-     "Print a keyset with a new active key; the active ones of before become legacy.",
+    {"jwt rotate", "[--next] [--kid ID] [--alg RS256|ES256] [--config FILE] [--keyset-file FILE]",
+     "Print a keyset with a new active key; the active ones of before become legacy. With --next\n"
+     "      the new key is accepted first and signs nothing; the next 'jwt rotate' makes it "
+     "active.",
      ctl_jwt_rotate},
     {"jwt retire", "[--config FILE] [--keyset-file FILE] KID",
      "Print the keyset with that key retired: tokens signed by it are no longer valid.",

@@ -8,7 +8,7 @@ lectern_api_LDADD = fcgi/libapp.a fcgi/libapi.a fcgi/libapp.a fcgi/libapi.a fcgi
 	fcgi/libwire.a fcgi/libbase.a $(ALL_LIBS)
 
 lectern_jobs_SOURCES = fcgi/bin/lectern-jobs.c
-lectern_jobs_LDADD = fcgi/libjobs.a fcgi/libpg.a fcgi/libbase.a $(ALL_LIBS)
+lectern_jobs_LDADD = fcgi/libjobs.a fcgi/libout.a fcgi/libauth.a fcgi/libpg.a fcgi/libwire.a fcgi/libbase.a $(ALL_LIBS)
 
 # Where lecternctl finds what is installed beside the programs.
 AM_CPPFLAGS += -DPKGDATADIR='"$(pkgdatadir)"'
@@ -21,7 +21,7 @@ lecternctl_SOURCES = \
 	fcgi/bin/ctl_password.c \
 	fcgi/bin/ctl_seed.c \
 	fcgi/bin/lecternctl.c
-lecternctl_LDADD = fcgi/libjobs.a fcgi/libauth.a fcgi/libpg.a fcgi/libwire.a fcgi/libbase.a $(ALL_LIBS)
+lecternctl_LDADD = fcgi/libjobs.a fcgi/libout.a fcgi/libauth.a fcgi/libpg.a fcgi/libwire.a fcgi/libbase.a $(ALL_LIBS)
 
 EXTRA_DIST += \
 	fcgi/bin/README.md \

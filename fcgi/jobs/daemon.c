@@ -155,6 +155,8 @@ run_kind(struct daemon *d, size_t index)
 
     e = jobs_end(&d->jobs, e);
     schedule_ran(&d->schedule, index, e, rows, clock_ms());
+    if (e == E_OK && kind->often && rows == 0)
+        return;
     if (e == E_OK)
         log_event(LOG_L_INFO, "job done", LOG_Z("kind", kind->name), LOG_INT("rows", rows),
                   LOG_INT("us", clock_us() - started));

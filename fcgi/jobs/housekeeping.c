@@ -3,9 +3,8 @@
 #include "jobs/statements.h"
 
 #define MONTHS_AHEAD 3
-#define PURGE_BATCH 1000 /* rows of one table: short transactions, few locks at a time */
-
-#define MINUTE_MS ((int64_t)60 * 1000)
+#define SECOND_MS ((int64_t)1000)
+#define MINUTE_MS (60 * SECOND_MS)
 #define HOUR_MS (60 * MINUTE_MS)
 
 static err
@@ -30,9 +29,30 @@ run_purge(struct jobs *j, int64_t *ret_rows)
     return E_OK;
 }
 
+static err
+run_signin_purge(struct jobs *j, int64_t *ret_rows)
+{
+    struct job_signin_failures_purge_params params = {.batch = PURGE_BATCH};
+    struct job_signin_failures_purge_row row;
+
+    TRY(job_signin_failures_purge_run(j, &params, &row));
+    *ret_rows = row.gone;
+    return E_OK;
+}
+
 const struct job_kind job_kinds[] = {
     {.name = "partitions", .period_ms = HOUR_MS, .full_batch = 0, .run = run_partitions},
+    {.name = "mail",
+     .period_ms = SECOND_MS,
+     .full_batch = JOB_MAIL_BATCH,
+     .often = true,
+     .run = job_mail},
+    {.name = "mail_purge", .period_ms = HOUR_MS, .full_batch = PURGE_BATCH, .run = job_mail_purge},
     {.name = "purge", .period_ms = MINUTE_MS, .full_batch = PURGE_BATCH, .run = run_purge},
+    {.name = "signin_purge",
+     .period_ms = MINUTE_MS,
+     .full_batch = PURGE_BATCH,
+     .run = run_signin_purge},
 };
 
 const size_t job_kind_count = sizeof job_kinds / sizeof job_kinds[0];

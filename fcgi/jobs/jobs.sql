@@ -22,6 +22,12 @@ select app.events_make_partitions(:months) as made;
 -- columns: gone int4
 select app.purge_expired(:batch) as gone;
 
+-- name: signin_failures_purge
+-- kind: write
+-- params: batch int4
+-- columns: gone int4
+select app.signin_failures_purge(:batch) as gone;
+
 -- Reading the whole of the audit log takes as long as it takes.
 -- name: time_unlimited
 -- kind: write
@@ -33,3 +39,24 @@ select set_config('statement_timeout', '0', true) as timeout;
 -- returns: many
 -- columns: chain int4, seq int8, problem text
 select chain, seq, problem from app.audit_verify();
+
+-- name: mail_claim
+-- kind: write
+-- returns: maybe
+-- params: lease_seconds int4
+-- columns: id uuid, org_id uuid, kind text, address text, name text?, locale text, sealed text?, detail text?,
+--   attempts int4, created_at timestamptz
+select m.id, m.org_id, m.kind, m.address, m.name, m.locale, m.sealed, m.detail, m.attempts, m.created_at
+  from app.mail_claim(:lease_seconds) m;
+
+-- name: mail_end
+-- kind: write
+-- params: id uuid, attempt int4, outcome text, error text?, again_seconds int4
+-- columns: done bool
+select app.mail_end(:id, :attempt, :outcome, :error, :again_seconds) as done;
+
+-- name: mails_purge
+-- kind: write
+-- params: days int4, batch int4
+-- columns: gone int4
+select app.mails_purge(:days, :batch) as gone;

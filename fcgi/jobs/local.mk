@@ -6,6 +6,7 @@ fcgi_libjobs_a_SOURCES = \
 	fcgi/jobs/daemon.c fcgi/jobs/daemon.h \
 	fcgi/jobs/housekeeping.c \
 	fcgi/jobs/kind.h \
+	fcgi/jobs/mail.c \
 	fcgi/jobs/run.c fcgi/jobs/run.h \
 	fcgi/jobs/schedule.c fcgi/jobs/schedule.h
 nodist_fcgi_libjobs_a_SOURCES = fcgi/jobs/statements.c fcgi/jobs/statements.h

@@ -304,9 +304,10 @@ member_bytes(struct json_value object, const char *name)
 static void
 test_jwks(void)
 {
-    struct text three = arena_printf(a, "%s,%s,%s", rsa_json("a", "active").p,
+    struct text three = arena_printf(a, "%s,%s,%s,%s", rsa_json("a", "active").p,
                                      key_json("b", "ES256", "legacy", TEXT_NULL, ec_public).p,
-                                     rsa_json("c", "retired").p);
+                                     rsa_json("c", "retired").p,
+                                     key_json("d", "ES256", "next", ec_private, ec_public).p);
     struct text faults;
     struct keyset *k = load(keys_base64(three.p), "a", &faults);
     struct json_value root, list, key;
@@ -318,7 +319,7 @@ test_jwks(void)
     CU_ASSERT_FALSE(out.overflow);
     CU_ASSERT_EQUAL_FATAL(json_parse(a, buf_as_text(&out), &root), E_OK);
     list = member(root, "keys");
-    CU_ASSERT_EQUAL_FATAL(json_count(list), 2);
+    CU_ASSERT_EQUAL_FATAL(json_count(list), 3);
     CU_ASSERT_TRUE(json_element(list, 0, &key));
     member_is(key, "kty", "RSA");
     member_is(key, "use", "sig");
@@ -333,6 +334,9 @@ test_jwks(void)
     member_is(key, "kid", "b");
     CU_ASSERT_EQUAL(member_bytes(key, "x"), 32);
     CU_ASSERT_EQUAL(member_bytes(key, "y"), 32);
+    CU_ASSERT_EQUAL(json_count(key), 7);
+    CU_ASSERT_TRUE(json_element(list, 2, &key));
+    member_is(key, "kid", "d");
     CU_ASSERT_EQUAL(json_count(key), 7);
     buf_free(&out);
     keyset_free(k);
@@ -357,12 +361,14 @@ test_rotate(void)
     struct keyset *k1, *k2, *k3;
     struct token_claims c, out;
 
-    CU_ASSERT_EQUAL_FATAL(keyset_rotate(a, TEXT_NULL, TEXT("k1"), &first), E_OK);
+    CU_ASSERT_EQUAL_FATAL(
+        keyset_rotate(a, TEXT_NULL, &(struct keyset_fresh){.kid = TEXT("k1")}, &first), E_OK);
     k1 = load(first, "k1", &faults);
     CU_ASSERT_FATAL(k1 != NULL);
     claims_fill(&c);
     CU_ASSERT_EQUAL(token_issue(a, k1, &c, &token), E_OK);
-    CU_ASSERT_EQUAL_FATAL(keyset_rotate(a, first, TEXT("k2"), &second), E_OK);
+    CU_ASSERT_EQUAL_FATAL(
+        keyset_rotate(a, first, &(struct keyset_fresh){.kid = TEXT("k2")}, &second), E_OK);
     k2 = load(second, NULL, &faults);
     CU_ASSERT_FATAL(k2 != NULL);
     CU_ASSERT_EQUAL(token_verify(a, k2, token, 1500, &out), E_OK);
@@ -370,7 +376,8 @@ test_rotate(void)
     CU_ASSERT_EQUAL(token_issue(a, k2, &c, &token), E_OK);
     CU_ASSERT_EQUAL(token_verify(a, k2, token, 1500, &out), E_OK);
     CU_ASSERT_EQUAL(token_verify(a, k1, token, 1500, &out), E_TOKEN_INVALID);
-    CU_ASSERT_EQUAL_FATAL(keyset_rotate(a, second, TEXT("k3"), &third), E_OK);
+    CU_ASSERT_EQUAL_FATAL(
+        keyset_rotate(a, second, &(struct keyset_fresh){.kid = TEXT("k3")}, &third), E_OK);
     k3 = load(third, "k3", &faults);
     CU_ASSERT_FATAL(k3 != NULL);
     CU_ASSERT_EQUAL(token_verify(a, k3, token, 1500, &out), E_OK);
@@ -388,8 +395,10 @@ test_rotate_secrets(void)
     char *bytes;
     size_t len, n = 0;
 
-    CU_ASSERT_EQUAL_FATAL(keyset_rotate(a, TEXT_NULL, TEXT("k1"), &first), E_OK);
-    CU_ASSERT_EQUAL_FATAL(keyset_rotate(a, first, TEXT("k2"), &second), E_OK);
+    CU_ASSERT_EQUAL_FATAL(
+        keyset_rotate(a, TEXT_NULL, &(struct keyset_fresh){.kid = TEXT("k1")}, &first), E_OK);
+    CU_ASSERT_EQUAL_FATAL(
+        keyset_rotate(a, first, &(struct keyset_fresh){.kid = TEXT("k2")}, &second), E_OK);
     bytes = arena_alloc(a, second.len + 1);
     CU_ASSERT_TRUE(base64_decode(second, bytes, &len));
     bytes[len] = '\0';
@@ -404,13 +413,21 @@ test_rotate_bad(void)
     struct text first, out;
     struct buf b;
 
-    CU_ASSERT_EQUAL_FATAL(keyset_rotate(a, TEXT_NULL, TEXT("k1"), &first), E_OK);
-    CU_ASSERT_EQUAL(keyset_rotate(a, first, TEXT("k1"), &out), E_VALIDATION);
-    CU_ASSERT_EQUAL(keyset_rotate(a, first, TEXT(""), &out), E_VALIDATION);
-    CU_ASSERT_EQUAL(keyset_rotate(a, first, TEXT_NULL, &out), E_VALIDATION);
-    CU_ASSERT_EQUAL(keyset_rotate(a, first, TEXT("k/2"), &out), E_VALIDATION);
-    CU_ASSERT_EQUAL(keyset_rotate(a, TEXT("nonsense"), TEXT("k2"), &out), E_VALIDATION);
-    CU_ASSERT_EQUAL(keyset_rotate(a, TEXT(""), TEXT("k2"), &out), E_VALIDATION);
+    CU_ASSERT_EQUAL_FATAL(
+        keyset_rotate(a, TEXT_NULL, &(struct keyset_fresh){.kid = TEXT("k1")}, &first), E_OK);
+    CU_ASSERT_EQUAL(keyset_rotate(a, first, &(struct keyset_fresh){.kid = TEXT("k1")}, &out),
+                    E_VALIDATION);
+    CU_ASSERT_EQUAL(keyset_rotate(a, first, &(struct keyset_fresh){.kid = TEXT("")}, &out),
+                    E_VALIDATION);
+    CU_ASSERT_EQUAL(keyset_rotate(a, first, &(struct keyset_fresh){.kid = TEXT_NULL}, &out),
+                    E_VALIDATION);
+    CU_ASSERT_EQUAL(keyset_rotate(a, first, &(struct keyset_fresh){.kid = TEXT("k/2")}, &out),
+                    E_VALIDATION);
+    CU_ASSERT_EQUAL(
+        keyset_rotate(a, TEXT("nonsense"), &(struct keyset_fresh){.kid = TEXT("k2")}, &out),
+        E_VALIDATION);
+    CU_ASSERT_EQUAL(keyset_rotate(a, TEXT(""), &(struct keyset_fresh){.kid = TEXT("k2")}, &out),
+                    E_VALIDATION);
     buf_init(&b, 65536, 1 << 20);
     for (int i = 0; i < 32; i++)
         buf_printf(&b,
@@ -418,8 +435,97 @@ test_rotate_bad(void)
                    "\"public_pem\":\"x\"}",
                    i == 0 ? "" : ",", i);
     buf_char(&b, '\0');
-    CU_ASSERT_EQUAL(keyset_rotate(a, keys_base64(b.p), TEXT("k2"), &out), E_VALIDATION);
+    CU_ASSERT_EQUAL(
+        keyset_rotate(a, keys_base64(b.p), &(struct keyset_fresh){.kid = TEXT("k2")}, &out),
+        E_VALIDATION);
     buf_free(&b);
+}
+
+/* Accepted before it signs, so that no worker meets a token of a key that it does not know. */
+static void
+rotate_staged(enum key_alg alg)
+{
+    struct keyset_fresh fresh = {.kid = TEXT("k2"), .alg = alg, .next = true};
+    struct text first, staged, active, kid, old, new, faults;
+    struct keyset *k1, *k2, *k3;
+    struct token_claims c, out;
+
+    CU_ASSERT_EQUAL_FATAL(
+        keyset_rotate(a, TEXT_NULL, &(struct keyset_fresh){.kid = TEXT("k1")}, &first), E_OK);
+    CU_ASSERT_EQUAL_FATAL(keyset_rotate(a, first, &fresh, &staged), E_OK);
+    CU_ASSERT_EQUAL_FATAL(keyset_activate(a, staged, &kid, &active), E_OK);
+    CU_ASSERT_TRUE(text_eq(kid, TEXT("k2")));
+    k1 = load(first, NULL, &faults);
+    k2 = load(staged, NULL, &faults);
+    k3 = load(active, NULL, &faults);
+    CU_ASSERT_FATAL(k1 != NULL && k2 != NULL && k3 != NULL);
+    claims_fill(&c);
+    /* The next key signs nothing: all three take this token. */
+    CU_ASSERT_EQUAL(token_issue(a, k2, &c, &old), E_OK);
+    CU_ASSERT_EQUAL(token_verify(a, k1, old, 1500, &out), E_OK);
+    CU_ASSERT_EQUAL(token_verify(a, k2, old, 1500, &out), E_OK);
+    CU_ASSERT_EQUAL(token_verify(a, k3, old, 1500, &out), E_OK);
+    CU_ASSERT_EQUAL(token_issue(a, k3, &c, &new), E_OK);
+    CU_ASSERT_EQUAL(token_verify(a, k2, new, 1500, &out), E_OK);
+    CU_ASSERT_EQUAL(token_verify(a, k3, new, 1500, &out), E_OK);
+    CU_ASSERT_EQUAL(token_verify(a, k1, new, 1500, &out), E_TOKEN_INVALID);
+    keyset_free(k1);
+    keyset_free(k2);
+    keyset_free(k3);
+}
+
+static void
+test_rotate_staged(void)
+{
+    rotate_staged(KEY_RS256);
+    rotate_staged(KEY_ES256);
+}
+
+static void
+test_staged_bad(void)
+{
+    struct keyset_fresh fresh = {.kid = TEXT("k2"), .next = true};
+    struct text first, staged, out, kid;
+
+    CU_ASSERT_EQUAL_FATAL(
+        keyset_rotate(a, TEXT_NULL, &(struct keyset_fresh){.kid = TEXT("k1")}, &first), E_OK);
+    CU_ASSERT_EQUAL(keyset_activate(a, first, &kid, &out), E_NOT_FOUND);
+    CU_ASSERT_EQUAL(keyset_activate(a, TEXT("nonsense"), &kid, &out), E_VALIDATION);
+    CU_ASSERT_EQUAL_FATAL(keyset_rotate(a, first, &fresh, &staged), E_OK);
+    fresh.kid = TEXT("k3");
+    CU_ASSERT_EQUAL(keyset_rotate(a, staged, &fresh, &out), E_VALIDATION);
+    /* A next key alone signs nothing, and is not chosen by name either. */
+    load_refused(keys_base64(rsa_json("a", "next").p), NULL, "must say which");
+    load_refused(keys_base64(rsa_json("a", "next").p), "a", "is not active");
+    out = arena_printf(a, "%s,%s", rsa_json("a", "next").p, rsa_json("b", "next").p);
+    CU_ASSERT_EQUAL(keyset_activate(a, keys_base64(out.p), &kid, &out), E_VALIDATION);
+    out = key_json("a", "RS256", "next", TEXT_NULL, rsa_public);
+    CU_ASSERT_EQUAL(keyset_activate(a, keys_base64(out.p), &kid, &out), E_VALIDATION);
+}
+
+static void
+test_retire(void)
+{
+    struct text both = arena_printf(a, "%s,%s", rsa_json("a", "active").p,
+                                    key_json("b", "ES256", "legacy", TEXT_NULL, ec_public).p);
+    struct text base64 = keys_base64(both.p), out, token, faults;
+    struct keyset *k = load(base64, "a", &faults);
+    struct token_claims c, read;
+
+    CU_ASSERT_EQUAL(keyset_retire(a, base64, TEXT("a"), &out), E_CONFLICT);
+    CU_ASSERT_EQUAL(keyset_retire(a, base64, TEXT("c"), &out), E_NOT_FOUND);
+    CU_ASSERT_EQUAL(keyset_retire(a, TEXT("nonsense"), TEXT("a"), &out), E_VALIDATION);
+    CU_ASSERT_FATAL(k != NULL);
+    claims_fill(&c);
+    CU_ASSERT_EQUAL(token_issue(a, k, &c, &token), E_OK);
+    keyset_free(k);
+    both = arena_printf(a, "%s,%s", rsa_json("a", "active").p,
+                        key_json("b", "ES256", "active", ec_private, ec_public).p);
+    CU_ASSERT_EQUAL_FATAL(keyset_retire(a, keys_base64(both.p), TEXT("a"), &out), E_OK);
+    k = load(out, NULL, &faults);
+    CU_ASSERT_FATAL(k != NULL);
+    CU_ASSERT_EQUAL(token_verify(a, k, token, 1500, &read), E_TOKEN_INVALID);
+    keyset_free(k);
 }
 
 int
@@ -432,10 +538,13 @@ main(void)
         {"load: hostile entries", test_load_entries},
         {"load: wrong keys", test_load_keys},
         {"load: a key under a passphrase", test_load_encrypted},
-        {"jwks: public parts of active and legacy", test_jwks},
+        {"jwks: public parts of next, active and legacy", test_jwks},
         {"rotate: old tokens hold, new key signs", test_rotate},
         {"rotate: old secrets go", test_rotate_secrets},
         {"rotate: bad input", test_rotate_bad},
+        {"rotate in two steps: no token is met too early", test_rotate_staged},
+        {"rotate in two steps: bad input", test_staged_bad},
+        {"retire: its tokens end, the last one stays", test_retire},
         {NULL, NULL},
     };
     int status;

@@ -41,6 +41,8 @@ begin_production(void)
     setenv("METRICS_BEARER_TOKEN", GOOD_SECRET "m", 1);
     setenv("DATA_ENCRYPTION_PRIMARY_KEY", DATA_KEY, 1);
     setenv("DATA_ENCRYPTION_ACTIVE_KEY_ID", "k1", 1);
+    setenv("SMTP_URL", "smtps://mail.school.test", 1);
+    setenv("MAIL_FROM", "school@school.test", 1);
 }
 
 static size_t
@@ -458,6 +460,50 @@ test_value_files(void)
     CU_ASSERT_EQUAL(setting_int(S_WORKERS), 13);
 }
 
+static void
+test_mail(void)
+{
+    static const char *const addresses[] = {"nobody", "a@", "@b", "a@b@c"};
+
+    for (size_t i = 0; i < sizeof addresses / sizeof addresses[0]; i++) {
+        begin();
+        setenv("MAIL_FROM", addresses[i], 1);
+        CU_ASSERT_TRUE(one_fault("MAIL_FROM: expected"));
+    }
+    begin();
+    setenv("MAIL_DIR", "mail", 1);
+    CU_ASSERT_TRUE(one_fault("MAIL_DIR: expected an absolute path\n"));
+    begin_production();
+    unsetenv("SMTP_URL");
+    unsetenv("MAIL_FROM");
+    setenv("MAIL_DIR", "/var/mail", 1);
+    CU_ASSERT_EQUAL(load(NULL, false), 0);
+    setenv("SMTP_URL", "smtps://mail.school.test", 1);
+    CU_ASSERT_TRUE(one_fault("MAIL_FROM: production needs this setting together with SMTP_URL\n"));
+}
+
+/* Is a mail server with this URL and SMTP_TLS taken in production? */
+static bool
+mail_server(const char *url, const char *tls)
+{
+    begin_production();
+    setenv("SMTP_URL", url, 1);
+    setenv("SMTP_TLS", tls, 1);
+    return load(NULL, false) == 0 || !tells("SMTP_TLS: the server of SMTP_URL is remote");
+}
+
+static void
+test_mail_passwords(void)
+{
+    CU_ASSERT_TRUE(mail_server("smtp://u:" MARKED "@mail.test:587", "required"));
+    CU_ASSERT_FALSE(mail_server("smtp://u:" MARKED "@mail.test:587", "opportunistic"));
+    CU_ASSERT_FALSE(mail_server("smtp://u:" MARKED "@mail.test:587", "none"));
+    CU_ASSERT_TRUE(mail_server("smtps://u:" MARKED "@mail.test", "none"));
+    CU_ASSERT_TRUE(mail_server("smtp://u:" MARKED "@localhost:25", "none"));
+    CU_ASSERT_TRUE(mail_server("smtp://mail.test:25", "none"));
+    CU_ASSERT_PTR_NULL(strstr(told, MARKED));
+}
+
 /* --- production
  * ------------------------------------------------------------------------------------ */
 
@@ -478,7 +524,8 @@ test_production(void)
     setenv("CORS_ALLOWED_ORIGINS", "*", 1);
     setenv("CORS_ALLOW_CREDENTIALS", "1", 1);
     setenv("WORKERS", "0", 1);
-    CU_ASSERT_EQUAL(load(NULL, false), 11);
+    CU_ASSERT_EQUAL(load(NULL, false), 12);
+    CU_ASSERT_TRUE(tells("SMTP_URL: production needs this setting, or MAIL_DIR\n"));
     CU_ASSERT_TRUE(tells("DATA_ENCRYPTION_PRIMARY_KEY: production needs this setting\n"));
     CU_ASSERT_TRUE(tells("DATA_ENCRYPTION_ACTIVE_KEY_ID: production needs this setting\n"));
     CU_ASSERT_TRUE(tells("JWT_KEYSET: this setting is required\n"));
@@ -720,6 +767,8 @@ main(void)
         {"config file: a long name", test_long_name},
         {"NAME_FILE", test_value_files},
         {"production: all faults at once", test_production},
+        {"mail", test_mail},
+        {"mail: passwords", test_mail_passwords},
         {"production: secrets", test_production_secrets},
         {"production: metrics", test_production_metrics},
         {"production: database URL", test_production_database},

@@ -38,6 +38,7 @@ insert into relation values
     ('idempotency_keys', 'r', 'user_id = t.id(''pupil.%1$s'')',
      'app: delete insert select update(status,headers,answer); definer: delete select'),
     ('mails', 'r', 'id = t.id(''m.m.%1$s'')', 'definer: delete insert select update'),
+    ('signin_failures', 'r', 'account = app.signin_account(''%1$s@m.example'')', 'definer: delete insert select update'),
     ('enrollment_import_line', 'c', null, 'app: usage');
 
 -- Which callers reach a row of their own, and a row of another user in whose courses they have no part. A row of another
@@ -106,25 +107,32 @@ insert into callable select 'app.' || f, may, false from (values
         is_locale(text),is_timezone(text),is_staff_role(text),is_admin_role(text),"if_match(bigint,bigint)"}'::text[]),
     ('app definer ro', '{is_operator()}'),
     ('app jobs ro', '{schema_version()}'),
-    ('app', '{"idempotency_claim(text,text,bytea,integer)","enrollment_import_plan(uuid,text[],integer[],uuid[])",
+    ('app', '{user_within_reach(uuid),"idempotency_claim(text,text,bytea,integer)","enrollment_import_plan(uuid,text[],integer[],uuid[])",
         "enrollment_import(uuid,uuid,text[],integer[],uuid[],boolean,boolean,text)"}'),
-    ('definer', '{role_rank(text),audit_hash(app.audit_logs),"audit_redact(jsonb,text[])","audit_keep(jsonb,text[],integer)"}'),
+    ('definer', '{role_rank(text),"session_until(integer,integer)",signin_account(text),audit_hash(app.audit_logs),"audit_redact(jsonb,text[])","audit_keep(jsonb,text[],integer)"}'),
     ('', '{announcement_reads_rules(),audit_refuse(),audit_capture(),courses_rules(),touch(),uuid_v7(timestamp with time zone)}')
 ) v (may, names), unnest(names) f;
 insert into callable select 'app.' || f, may, true from (values
     ('app ro', '{managed_courses(),taught_courses(),enrolled_courses(),manages_course(uuid)}'::text[]),
     ('app', '{"session_check(uuid,uuid,uuid,text)","register(uuid,text,text,text,text)",login_lookup(text),"password_rehash(uuid,text,text)",
-        "session_open(uuid,uuid,bytea,inet,text,integer,integer)","session_rotate(uuid,bytea,bytea,integer)","session_end(uuid,text)",
+        "session_open(uuid,uuid,bytea,inet,text,integer,integer,integer)","session_rotate(uuid,bytea,bytea,integer,integer,uuid)","session_end(uuid,text)",
         "sessions_end(uuid,text,uuid)","set_user_role(uuid,text,bigint)","course_transfer(uuid,uuid,bigint)",
-        "enrol_with_code(uuid,uuid,text)",enrollment_import_undo(uuid),"user_remove(uuid,bigint)","org_change(uuid,text,text,text,bigint)",
+        "enrol_with_code(uuid,uuid,text)",enrollment_import_undo(uuid)}'),
+    ('app', '{"user_sessions_end(uuid,uuid,text)","signin_begin(text,inet,uuid,uuid,integer,integer,integer)","signin_passed(text,text)",
+        "signin_locked(text,text,uuid)",user_unlock(uuid)}'),
+    ('jobs', '{signin_failures_purge(integer)}'),
+    ('', '{"signin_source(text,inet,uuid,uuid)",lockout_clear(uuid)}'),
+    ('app', '{"user_remove(uuid,bigint)","org_change(uuid,text,text,text,bigint)",
         "org_create(uuid,text,text,text,text,jsonb,bigint,bigint,bigint,bigint)","org_first_admin(uuid,uuid,text,text,text)",
         "quota_check(text,bigint)","invite(uuid,uuid,text,text,bytea,integer)","invitation_open(uuid,bytea)",
         "invitation_accept(uuid,bytea,uuid,text,text)"}'),
+    ('jobs', '{purge_invitations(integer)}'),
+    ('', '{users_last_admin(),sessions_org_active(),orgs_begin(),users_admit(),users_count(),invitations_inviter_gone()}'),
     ('app', '{"mail_enqueue(uuid,uuid,uuid,text,text,text,text,text,text)"}'),
     ('jobs', '{mail_claim(integer),"mail_end(uuid,integer,text,text,integer)","mails_purge(integer,integer)"}'),
     ('app jobs', '{"audit_append(uuid,text,text,uuid,integer,text[],uuid)"}'),
-    ('jobs', '{events_make_partitions(integer),audit_verify(),purge_expired(integer),purge_invitations(integer)}'),
-    ('', '{users_last_admin(),sessions_org_active(),orgs_begin(),users_admit(),users_count(),invitations_inviter_gone(),courses_owner_role(),courses_join_code(),course_staff_rules(),"enrollments_take_place(uuid,uuid,uuid)",enrollments_rules()}')
+    ('jobs', '{events_make_partitions(integer),audit_verify(),purge_expired(integer)}'),
+    ('', '{courses_owner_role(),courses_join_code(),course_staff_rules(),"enrollments_take_place(uuid,uuid,uuid)",enrollments_rules()}')
 ) v (may, names), unnest(names) f;
 
 -- Calls with identifiers of another organisation, and without an identity ("nobody": the role alone). Every definer function
@@ -158,6 +166,20 @@ insert into call values
     ('session_end', 'nobody.admin', 'value:select app.session_end(t.id(''s.student''), ''x'')', 'false'),
     ('sessions_end', 'own.admin', 'value:select app.sessions_end(t.id(''bstudent''), ''x'')', '{}'),
     ('sessions_end', 'nobody.admin', 'value:select app.sessions_end(t.id(''student''), ''x'')', '{}'),
+    ('user_sessions_end', 'own.admin', 'select app.user_sessions_end(t.id(''bstudent''), null, ''x'')', 'LE404'),
+    ('user_sessions_end', 'own.operator', 'select app.user_sessions_end(t.id(''bstudent''), t.id(''s.bstudent''), ''x'')', 'LE404'),
+    ('user_sessions_end', 'own.admin', 'select app.user_sessions_end(t.id(''student''), t.id(''s.bstudent''), ''x'')', 'LE404'),
+    ('user_sessions_end', 'nobody.admin', 'select app.user_sessions_end(t.id(''student''), null, ''x'')', '42501'),
+    -- Counting an attempt takes no identity: it is what anyone does who names an address. It says nothing of the account.
+    ('signin_begin', 'own.admin', 'value:select b::text from app.signin_begin(''bstudent@b.example'', null, t.id(''student''), t.id(''d''), 0, 0, 0) b', '(t,t,elsewhere)'),
+    ('signin_begin', 'nobody.admin', 'select app.signin_begin(null, null, null, null, 1, 1, 1)', '23502'),
+    ('signin_passed', 'own.admin', 'value:select app.signin_passed(''bstudent@b.example'', ''network 192.0.2.1/32'')', 'false'),
+    ('signin_passed', 'nobody.admin', 'value:select app.signin_passed(''student@a.example'', ''network 192.0.2.1/32'')', 'false'),
+    ('signin_locked', 'own.admin', 'value:select user_id is null from app.signin_locked(''bstudent@b.example'', ''elsewhere'', t.id(''new''))', 'true'),
+    ('signin_locked', 'nobody.admin', 'value:select user_id is null from app.signin_locked(''student@a.example'', ''elsewhere'', t.id(''new''))', 'true'),
+    ('user_unlock', 'own.admin', 'select app.user_unlock(t.id(''bstudent''))', 'LE404'),
+    ('user_unlock', 'own.operator', 'select app.user_unlock(t.id(''bstudent''))', 'LE404'),
+    ('user_unlock', 'nobody.admin', 'select app.user_unlock(t.id(''student''))', '42501'),
     ('set_user_role', 'own.admin', 'select app.set_user_role(t.id(''bstudent''), ''admin'', null)', 'LE404'),
     ('set_user_role', 'own.operator', 'select app.set_user_role(t.id(''bstudent''), ''student'', 99)', 'LE404'),
     ('set_user_role', 'nobody.admin', 'select app.set_user_role(t.id(''student''), ''admin'', null)', '42501'),
@@ -246,6 +268,7 @@ insert into app.audit_logs (id, chain, seq, org_id, actor_id, action, target_typ
 select t.id('m.l.' || name), 0, 100 + row_number() over (), org, t.id('pupil.' || name), 'x', 'y', sha256(''), sha256('') from holder;
 insert into app.idempotency_keys (org_id, user_id, key, route, digest, created_at, expires_at)
 select org, t.id('pupil.' || name), 'm', 'POST /x', sha256('x'), now() - interval '2 days', now() - interval '1 day' from holder;
+insert into app.signin_failures (account, source, attempts, ends_at) select app.signin_account(name || '@m.example'), 'elsewhere', 1, now() from holder;
 insert into app.mails (id, org_id, user_id, kind, address) select t.id('m.m.' || name), org, t.id('pupil.' || name), 'password_changed', name || '@m.example' from holder;
 update app.courses set enrollment = 'closed' where enrollment = 'code'; -- so that a code may go
 set local session_replication_role = origin;
