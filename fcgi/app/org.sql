@@ -92,9 +92,9 @@ returning {columns l};
 
 -- What nothing counts yet has no number.
 -- name: org_usage
--- columns: users.used int8, users.most int8?, storage_bytes.used int8?, storage_bytes.most int8?,
---   workbench_runs_per_day.used int8?, workbench_runs_per_day.most int8?,
---   telemetry_events_per_day.used int8?, telemetry_events_per_day.most int8?
+-- columns: users.used int8, users.limit int8?, storage_bytes.used int8?, storage_bytes.limit int8?,
+--   workbench_runs_per_day.used int8?, workbench_runs_per_day.limit int8?,
+--   telemetry_events_per_day.used int8?, telemetry_events_per_day.limit int8?
 select n.users, l.users, null::int8, l.storage_bytes, null::int8, l.workbench_runs_per_day,
        null::int8, l.telemetry_events_per_day
   from app.org_usage n join app.org_limits l on l.org_id = n.org_id
