@@ -109,14 +109,14 @@ begin
         raise exception using errcode = '42501', constraint = 'users_role_too_high',
             message = 'the role is above the caller''s own';
     end if;
+    update app.users k
+    set status = 'disabled', removed_at = now(), email = 'removed-' || k.id || '@removed.invalid'
+    where k.id = usr;
     if usr = app.user_id() and exists (select from app.courses c
                                        where c.org_id = org and c.owner_id = usr) then
         raise exception using errcode = '23503', constraint = 'courses_owner',
             message = 'who leaves gives their courses away first';
     end if;
-    update app.users k
-    set status = 'disabled', removed_at = now(), email = 'removed-' || k.id || '@removed.invalid'
-    where k.id = usr;
     update app.sessions s set revoked_at = now(), revoked_reason = 'removed'
     where s.org_id = org and s.user_id = usr and s.revoked_at is null;
     delete from app.credentials c where c.org_id = org and c.user_id = usr;
