@@ -22,8 +22,7 @@ hex_encode(const void *p, size_t n, char *ret_text)
     ret_text[2 * n] = '\0';
 }
 
-/* -1 when it is none. */
-static int
+int
 hex_digit(char c)
 {
     if (c >= '0' && c <= '9')

@@ -10,6 +10,7 @@
 
 void hex_encode(const void *p, size_t n, char *ret_text);  /* 2n bytes and NUL, lower case */
 bool hex_decode(struct text t, void *ret_bytes, size_t n); /* exactly n bytes */
+int hex_digit(char c);                                     /* its value; -1 when it is none */
 
 /* base64url without padding; returns the length, writes a NUL after it.
  * ret_text has room for BASE64URL_LEN(n) + 1. */

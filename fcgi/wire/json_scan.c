@@ -183,18 +183,6 @@ scan_multibyte(struct scan *s)
     return E_OK;
 }
 
-static int
-hex_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
-
 /* Four hexadecimal digits. */
 static bool
 hex4(const char *p, const char *end, uint32_t *ret_unit)
@@ -204,7 +192,7 @@ hex4(const char *p, const char *end, uint32_t *ret_unit)
     if (end - p < 4)
         return false;
     for (int i = 0; i < 4; i++) {
-        int v = hex_value(p[i]);
+        int v = hex_digit(p[i]);
         if (v < 0)
             return false;
         unit = unit << 4 | (uint32_t)v;

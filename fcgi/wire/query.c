@@ -2,19 +2,9 @@
 
 #include <stdbool.h>
 
-enum { PAIRS_MAX = 64 };
+#include "base/encode.h"
 
-static int
-hex_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
+enum { PAIRS_MAX = 64 };
 
 /* Takes one encoded byte off the front of *t; -1 for a broken escape. */
 static int
@@ -25,8 +15,8 @@ byte_take(struct text *t)
     int value = c == '+' ? ' ' : c;
 
     if (c == '%') {
-        int high = t->len >= 3 ? hex_value(t->p[1]) : -1;
-        int low = t->len >= 3 ? hex_value(t->p[2]) : -1;
+        int high = t->len >= 3 ? hex_digit(t->p[1]) : -1;
+        int low = t->len >= 3 ? hex_digit(t->p[2]) : -1;
         if (high < 0 || low < 0)
             return -1;
         value = high * 16 + low;
