@@ -6,6 +6,7 @@ include tests/unit/auth.mk
 include tests/unit/api.mk
 include tests/unit/bin.mk
 include tests/unit/jobs.mk
+include tests/unit/out.mk
 include tests/unit/fuzz.mk
 TESTS += $(check_PROGRAMS)
 endif

@@ -34,6 +34,7 @@ create table app.invitations (
 create index invitations_list on app.invitations (org_id, created_at, id);
 create index invitations_by_inviter on app.invitations (org_id, invited_by);
 create index invitations_by_account on app.invitations (org_id, accepted_by);
+create index invitations_by_digest on app.invitations (digest);
 create index invitations_by_expiry on app.invitations (expires_at);
 
 create trigger audit after insert or update or delete on app.invitations for each row
@@ -102,7 +103,7 @@ end
 $$;
 
 -- Whom an invitation is for, when it may still be accepted; before that, its token is the secret.
-create function app.invitation_open(id uuid, digest bytea)
+create function app.invitation_open(digest bytea)
 returns table (org_id uuid, email text, role text)
 language plpgsql stable security definer
 set search_path = pg_catalog, pg_temp
@@ -112,7 +113,7 @@ begin
     return query
     select i.org_id, i.email, i.role
     from app.invitations i join app.orgs o on o.id = i.org_id and o.status = 'active'
-    where i.id = invitation_open.id and i.digest = invitation_open.digest
+    where i.digest = invitation_open.digest
           and i.accepted_at is null and i.revoked_at is null and i.expires_at > now();
 end
 $$;
@@ -120,8 +121,7 @@ $$;
 -- Makes the account that an invitation is for; its address is proven by the token that came there.
 -- LE410: unknown, used, taken back, expired, or the organisation is suspended. users_account: the
 -- address has an account, and an account belongs to one organisation.
-create function app.invitation_accept(invitation uuid, digest bytea, usr uuid, name text,
-                                      password_hash text)
+create function app.invitation_accept(digest bytea, usr uuid, name text, password_hash text)
 returns uuid
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
@@ -133,7 +133,7 @@ declare
 begin
     select k.* into i
     from app.invitations k join app.orgs o on o.id = k.org_id and o.status = 'active'
-    where k.id = invitation and k.digest = invitation_accept.digest
+    where k.digest = invitation_accept.digest
           and k.accepted_at is null and k.revoked_at is null and k.expires_at > now()
     for no key update of k;
     if i.id is null then
@@ -187,14 +187,14 @@ end
 $$;
 
 grant execute on function
-    app.invite(uuid, uuid, text, text, bytea, int), app.invitation_open(uuid, bytea),
-    app.invitation_accept(uuid, bytea, uuid, text, text) to lectern_app;
+    app.invite(uuid, uuid, text, text, bytea, int), app.invitation_open(bytea),
+    app.invitation_accept(bytea, uuid, text, text) to lectern_app;
 grant execute on function app.purge_invitations(int) to lectern_jobs;
 
 reset role;
 alter function app.invite(uuid, uuid, text, text, bytea, int) owner to lectern_definer;
-alter function app.invitation_open(uuid, bytea) owner to lectern_definer;
-alter function app.invitation_accept(uuid, bytea, uuid, text, text) owner to lectern_definer;
+alter function app.invitation_open(bytea) owner to lectern_definer;
+alter function app.invitation_accept(bytea, uuid, text, text) owner to lectern_definer;
 alter function app.invitations_inviter_gone() owner to lectern_definer;
 alter function app.purge_invitations(int) owner to lectern_definer;
 

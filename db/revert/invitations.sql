@@ -3,8 +3,8 @@ begin;
 drop trigger inviter_gone on app.users;
 drop function app.invitations_inviter_gone();
 drop function app.purge_invitations(int);
-drop function app.invitation_accept(uuid, bytea, uuid, text, text);
-drop function app.invitation_open(uuid, bytea);
+drop function app.invitation_accept(bytea, uuid, text, text);
+drop function app.invitation_open(bytea);
 drop function app.invite(uuid, uuid, text, text, bytea, int);
 drop table app.invitations;
 

@@ -5,6 +5,7 @@
 
 #include "base/settings.h"
 #include "base/timestamp.h"
+#include "shm/shm.h"
 
 #define SLOTS 4096 /* a conflict costs one look-up more */
 
@@ -37,4 +38,13 @@ void
 session_checked(const struct uuid *session)
 {
     *session_slot(session) = (struct slot){*session, clock_ms()};
+}
+
+void
+session_forget(struct req *r, const struct uuid *sessions, size_t count)
+{
+    int64_t now = clock_ms(), until = now + (setting_int(S_TOKEN_EXPIRY_MINUTES) + 1) * 60000;
+
+    for (size_t i = 0; i < count; i++)
+        shm_revoke(r->api->shm, sessions[i].b, until, now);
 }

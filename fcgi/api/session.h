@@ -3,7 +3,9 @@
 #define LECTERN_API_SESSION_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
+#include "api/req.h"
 #include "base/uuid.h"
 
 /* Must the session be looked up again? True when SESSION_VALIDATION_CACHE_TTL_MS has passed since
@@ -11,5 +13,7 @@
 bool session_check_due(const struct uuid *session);
 /* It was looked up just now and lives. */
 void session_checked(const struct uuid *session);
+/* These have ended: every worker of the host refuses their access tokens from now on. */
+void session_forget(struct req *r, const struct uuid *sessions, size_t count);
 
 #endif

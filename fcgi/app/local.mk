@@ -1,4 +1,5 @@
 app_sql = \
+	fcgi/app/account.sql \
 	fcgi/app/announcement.sql \
 	fcgi/app/audit.sql \
 	fcgi/app/course.sql \
@@ -12,6 +13,7 @@ app_statements = $(STATEMENTS) -v prefix=sql -v ctx="struct req" -v header=app/s
 
 noinst_LIBRARIES += fcgi/libapp.a
 fcgi_libapp_a_SOURCES = \
+	fcgi/app/account.c \
 	fcgi/app/announcement.c \
 	fcgi/app/audit.c \
 	fcgi/app/course.c \

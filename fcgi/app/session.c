@@ -5,6 +5,7 @@
 #include "api/endpoint.h"
 #include "api/mail.h"
 #include "api/req.h"
+#include "api/session.h"
 #include "app/statements.h"
 #include "auth/password.h"
 #include "auth/secret.h"
@@ -14,48 +15,6 @@
 #include "shm/shm.h"
 
 /* --- shapes ---------------------------------------------------------------------------------- */
-
-struct register_input {
-    struct text name;
-    struct text email;
-    struct text password;
-    struct text invitation;
-};
-
-static const struct field register_fields[] = {
-    FIELD(register_input, name, .required = true, .min = 1, .max = 255, .sensitive = true,
-          .doc = "How others see the person"),
-    FIELD(register_input, email, .required = true, .min = 3, .max = 254, .format = FORMAT_EMAIL,
-          .sensitive = true, .account = true, .doc = "The address to sign in with"),
-    FIELD(register_input, password, .required = true, .min = 8, .max = 128, .sensitive = true,
-          .doc = "Not a common password, not the address"),
-    FIELD(register_input, invitation, .min = 1, .max = 512, .format = FORMAT_CODE,
-          .sensitive = true, .doc = "The token of an invitation to this address"),
-};
-
-struct accept_input {
-    struct text token;
-    struct text name;
-    struct text password;
-};
-
-static const struct field accept_fields[] = {
-    FIELD(accept_input, token, .place = IN_PATH, .min = 1, .max = 512, .format = FORMAT_CODE,
-          .sensitive = true, .doc = "The invitation's token"),
-    FIELD(accept_input, name, .required = true, .min = 1, .max = 255, .sensitive = true,
-          .doc = "How others see the person"),
-    FIELD(accept_input, password, .required = true, .min = 8, .max = 128, .sensitive = true,
-          .doc = "Not a common password, not the address"),
-};
-
-struct accepted {
-    struct text status;
-};
-
-static const struct field accepted_fields[] = {
-    FIELD(accepted, status, .choices = "accepted",
-          .doc = "The same for known and unknown addresses"),
-};
 
 struct login_input {
     struct text email;
@@ -155,7 +114,8 @@ static const struct field me_fields[] = {
           .doc = "One's time zone"),
 };
 
-/* --- invitations ---------------------------------------------------------------------------- */
+/* --- tokens
+ * --------------------------------------------------------------------------------------- */
 
 static void
 session_role(struct token_claims *claims, struct text role)
@@ -163,102 +123,6 @@ session_role(struct token_claims *claims, struct text role)
     size_t n = role.len < sizeof claims->role ? role.len : sizeof claims->role - 1;
     memcpy(claims->role, role.p, n);
 }
-
-/* What somebody who was invited brings along. */
-struct guest {
-    struct text token;
-    struct text email; /* TEXT_NULL: whatever address the invitation went to */
-    struct text name;
-    struct text password;
-};
-
-/* Makes the account that the token is for. From then on the transaction is the new user's. */
-static err
-session_join(struct req *r, const struct guest *guest, struct session_user *ret_user)
-{
-    uint8_t *digest = arena_alloc(r->arena, SHA256_LEN);
-    struct sql_invitation_open_params open = {.digest = {(const char *)digest, SHA256_LEN}};
-    struct sql_invitation_accept_params p = {.user_id = r->new_id, .name = guest->name};
-    struct token_claims claims = {.user = r->new_id, .session = uuid_v7()};
-    struct sql_invitation_open_row found;
-    struct sql_invitation_accept_row made;
-    bool is_open;
-
-    if (!invitation_parse(guest->token, &open.invitation_id, digest))
-        return fail(r, E_INVITATION_INVALID);
-    TRY(sql_invitation_open_run(r, &open, &found, &is_open));
-    if (!is_open || (guest->email.p != NULL && !text_eq(guest->email, found.email)))
-        return fail(r, E_INVITATION_INVALID);
-    if (password_is_weak(guest->password, found.email))
-        req_violation(r, "/password", "weak_password",
-                      "is a common password or the e-mail address");
-    TRY(req_violations(r));
-    TRY(password_hash(r->arena, guest->password, &p.password_hash));
-    p.invitation_id = open.invitation_id;
-    p.digest = open.digest;
-    TRY(sql_invitation_accept_run(r, &p, &made));
-    *ret_user =
-        (struct session_user){r->new_id, found.org_id, found.role, guest->name, found.email};
-    claims.org = found.org_id;
-    session_role(&claims, found.role);
-    return req_become(r, &claims);
-}
-
-static err
-session_accept(struct req *r, const void *input)
-{
-    const struct accept_input *in = input;
-    struct guest guest = {in->token, TEXT_NULL, in->name, in->password};
-    struct session_user out;
-
-    TRY(session_join(r, &guest, &out));
-    return reply_shape(r, SHAPE(session_user, session_user_fields), &out);
-}
-
-/* --- register
- * ------------------------------------------------------------------------------------- */
-
-static err
-session_register_invited(struct req *r, const struct register_input *in)
-{
-    struct guest guest = {in->invitation, in->email, in->name, in->password};
-    struct accepted out = {TEXT("accepted")};
-    struct session_user user;
-
-    TRY(session_join(r, &guest, &user));
-    return reply_shape(r, SHAPE(accepted, accepted_fields), &out);
-}
-
-/* The same work and the same answer whether or not the address is known. */
-static err
-session_register(struct req *r, const void *input)
-{
-    const struct register_input *in = input;
-    struct sql_account_register_row row;
-    struct text hash;
-    struct accepted out = {TEXT("accepted")};
-
-    if (in->invitation.p != NULL)
-        return session_register_invited(r, in);
-    r->unchanged = true; /* for the audit trail: nobody has let them in */
-    if (setting_text(S_REGISTRATION_ORG).len == 0)
-        return fail(r, E_REGISTRATION_CLOSED);
-    if (password_is_weak(in->password, in->email))
-        req_violation(r, "/password", "weak_password",
-                      "is a common password or the e-mail address");
-    TRY(req_violations(r));
-    TRY(password_hash(r->arena, in->password, &hash));
-    struct sql_account_register_params p = {.new_id = r->new_id,
-                                            .org_slug = setting_text(S_REGISTRATION_ORG),
-                                            .email = in->email,
-                                            .name = in->name,
-                                            .password_hash = hash};
-    TRY(sql_account_register_run(r, &p, &row));
-    return reply_shape(r, SHAPE(accepted, accepted_fields), &out);
-}
-
-/* --- tokens
- * --------------------------------------------------------------------------------------- */
 
 static err
 session_reply(struct req *r, struct token_claims *claims, struct session_tokens *out, bool cookies)
@@ -275,15 +139,6 @@ session_reply(struct req *r, struct token_claims *claims, struct session_tokens 
     if (cookies)
         reply_session_cookies(r, out->access_token, out->refresh_token);
     return reply_shape(r, TOKENS_SHAPE, out);
-}
-
-static void
-session_forget(struct req *r, const struct uuid *sessions, size_t count)
-{
-    int64_t now = clock_ms(), until = now + (setting_int(S_TOKEN_EXPIRY_MINUTES) + 1) * 60000;
-
-    for (size_t i = 0; i < count; i++)
-        shm_revoke(r->api->shm, sessions[i].b, until, now);
 }
 
 /* --- login
@@ -505,21 +360,6 @@ session_end_all(struct req *r, const void *input)
 }
 
 static const struct endpoint rows[] = {
-    {ENDPOINT(POST, "/auth/register", auth_register, ANYONE, PUBLIC), .rate = RATE_AUTH,
-     .in = SHAPE(register_input, register_fields), .run = session_register,
-     .reply = SHAPE(accepted, accepted_fields), .status = 202, .idempotency = IDEMPOTENCY_NONE,
-     .pool = POOL_AUTH,
-     .fails = FAILS(E_REGISTRATION_CLOSED, E_QUOTA_USERS, E_INVITATION_INVALID, E_ACCOUNT_EXISTS),
-     .audit = {"user.join", "user", "new"}, .event = {"user.joined", "user", "new", NULL},
-     .since = "0.1.0",
-     .doc = "Register as a student of the open organisation, or as what an invitation says."},
-    {ENDPOINT(POST, "/invitations/{token}/accept", invitation_accept, ANYONE, PUBLIC),
-     .rate = RATE_AUTH, .in = SHAPE(accept_input, accept_fields), .run = session_accept,
-     .reply = SHAPE(session_user, session_user_fields), .status = 201,
-     .idempotency = IDEMPOTENCY_NONE, .pool = POOL_AUTH,
-     .fails = FAILS(E_INVITATION_INVALID, E_ACCOUNT_EXISTS, E_QUOTA_USERS),
-     .audit = {"user.join", "user", "new"}, .event = {"user.joined", "user", "new", NULL},
-     .since = "0.2.0", .doc = "Make the account that an invitation is for; it works once."},
     {ENDPOINT(POST, "/auth/login", auth_login, ANYONE, PUBLIC), .rate = RATE_AUTH,
      .in = SHAPE(login_input, login_fields), .run = session_login, .reply = TOKENS_SHAPE,
      .idempotency = IDEMPOTENCY_NONE, .pool = POOL_AUTH,

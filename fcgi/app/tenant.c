@@ -3,8 +3,8 @@
 #include "api/mail.h"
 #include "api/req.h"
 #include "app/statements.h"
+#include "auth/link.h"
 #include "auth/password.h"
-#include "auth/secret.h"
 #include "base/settings.h"
 
 #define ROLES "student|teacher|parent|vendor|moderator|analyst|admin|operator"
@@ -70,7 +70,7 @@ invitation_send(struct req *r, const struct uuid *id, const struct invitation_in
                 struct sql_invitation_insert_row *ret_made)
 {
     uint8_t *digest = arena_alloc(r->arena, SHA256_LEN);
-    struct text token = invitation_issue(r->arena, id, digest);
+    struct text token = link_issue(r->arena, TEXT("invitation"), digest);
     struct sql_invitation_insert_params p = {.id = *id,
                                              .org_id = in->org_id,
                                              .email = in->email,

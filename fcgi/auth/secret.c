@@ -5,15 +5,15 @@
 
 #include "base/settings.h"
 
-#define ID_BYTES 16
-#define OPAQUE_RANDOM 32
-#define OPAQUE_BYTES (ID_BYTES + OPAQUE_RANDOM)
+#define SESSION_BYTES 16
+#define REFRESH_RANDOM 32
+#define REFRESH_BYTES (SESSION_BYTES + REFRESH_RANDOM)
 #define CSRF_NONCE 16
 #define CSRF_BYTES (CSRF_NONCE + SHA256_LEN)
 #define CURSOR_MAC 16
 #define CURSOR_TEXT_MAX 8192
 
-_Static_assert(sizeof(struct uuid) == ID_BYTES, "an identifier is its 16 bytes");
+_Static_assert(sizeof(struct uuid) == SESSION_BYTES, "a session's identifier is its 16 bytes");
 
 static struct text
 bytes_text(const void *p, size_t n)
@@ -46,12 +46,12 @@ decode(struct text t, uint8_t *ret_bytes, size_t n)
 }
 
 /* A key for each use of SIGNING_SECRET, derived once a process. */
-enum use { USE_CSRF, USE_CURSOR, USE_INVITATION, USE_COUNT };
+enum use { USE_CSRF, USE_CURSOR, USE_COUNT };
 
 static struct text
 signing_key(enum use use)
 {
-    static const char *const labels[USE_COUNT] = {"csrf token", "list cursor", "invitation"};
+    static const char *const labels[USE_COUNT] = {"csrf token", "list cursor"};
     static uint8_t keys[USE_COUNT][SHA256_LEN];
     static bool derived[USE_COUNT];
 
@@ -62,63 +62,42 @@ signing_key(enum use use)
     return bytes_text(keys[use], SHA256_LEN);
 }
 
-/* Tokens that name a row and carry 256 random bits; only their HMAC under `key` is stored. */
-static struct text
-opaque_issue(struct arena *a, const struct uuid *row, struct text key,
-             uint8_t ret_digest[SHA256_LEN])
+static void
+refresh_digest(const uint8_t bytes[REFRESH_BYTES], uint8_t ret_digest[SHA256_LEN])
 {
-    uint8_t bytes[OPAQUE_BYTES];
-
-    memcpy(bytes, row->b, ID_BYTES);
-    random_bytes(bytes + ID_BYTES, OPAQUE_RANDOM);
-    hmac_sha256(key, bytes_text(bytes, sizeof(bytes)), ret_digest);
-    return encode(a, bytes, sizeof(bytes));
-}
-
-static bool
-opaque_parse(struct text token, struct text key, struct uuid *ret_row,
-             uint8_t ret_digest[SHA256_LEN])
-{
-    uint8_t bytes[OPAQUE_BYTES + 1];
-
-    if (!decode(token, bytes, OPAQUE_BYTES))
-        return false;
-    memcpy(ret_row->b, bytes, ID_BYTES);
-    hmac_sha256(key, bytes_text(bytes, OPAQUE_BYTES), ret_digest);
-    return true;
+    hmac_sha256(setting_text(S_JWT_REFRESH_SECRET), bytes_text(bytes, REFRESH_BYTES), ret_digest);
 }
 
 struct text
 refresh_issue(struct arena *a, const struct uuid *session, uint8_t ret_digest[SHA256_LEN])
 {
-    return opaque_issue(a, session, setting_text(S_JWT_REFRESH_SECRET), ret_digest);
+    uint8_t bytes[REFRESH_BYTES];
+
+    memcpy(bytes, session->b, SESSION_BYTES);
+    random_bytes(bytes + SESSION_BYTES, REFRESH_RANDOM);
+    refresh_digest(bytes, ret_digest);
+    return encode(a, bytes, sizeof(bytes));
 }
 
 bool
 refresh_parse(struct text token, struct uuid *ret_session, uint8_t ret_digest[SHA256_LEN])
 {
-    return opaque_parse(token, setting_text(S_JWT_REFRESH_SECRET), ret_session, ret_digest);
-}
+    uint8_t bytes[REFRESH_BYTES + 1];
 
-struct text
-invitation_issue(struct arena *a, const struct uuid *invitation, uint8_t ret_digest[SHA256_LEN])
-{
-    return opaque_issue(a, invitation, signing_key(USE_INVITATION), ret_digest);
-}
-
-bool
-invitation_parse(struct text token, struct uuid *ret_invitation, uint8_t ret_digest[SHA256_LEN])
-{
-    return opaque_parse(token, signing_key(USE_INVITATION), ret_invitation, ret_digest);
+    if (!decode(token, bytes, REFRESH_BYTES))
+        return false;
+    memcpy(ret_session->b, bytes, SESSION_BYTES);
+    refresh_digest(bytes, ret_digest);
+    return true;
 }
 
 static void
 csrf_mac(const uint8_t nonce[CSRF_NONCE], const struct uuid *session, uint8_t ret_mac[SHA256_LEN])
 {
-    uint8_t message[CSRF_NONCE + ID_BYTES];
+    uint8_t message[CSRF_NONCE + SESSION_BYTES];
 
     memcpy(message, nonce, CSRF_NONCE);
-    memcpy(message + CSRF_NONCE, session->b, ID_BYTES);
+    memcpy(message + CSRF_NONCE, session->b, SESSION_BYTES);
     hmac_sha256(signing_key(USE_CSRF), bytes_text(message, sizeof(message)), ret_mac);
 }
 

@@ -1,4 +1,4 @@
-/* Opaque secrets: refresh tokens, invitations, CSRF tokens, cursors. */
+/* Opaque secrets of a session: refresh tokens and CSRF tokens. */
 #ifndef LECTERN_AUTH_SECRET_H
 #define LECTERN_AUTH_SECRET_H
 
@@ -16,13 +16,6 @@ struct text refresh_issue(struct arena *a, const struct uuid *session,
                           uint8_t ret_digest[SHA256_LEN]);
 /* False when it does not have the form; then nothing is known of it. */
 bool refresh_parse(struct text token, struct uuid *ret_session, uint8_t ret_digest[SHA256_LEN]);
-
-/* An invitation's token has the same form; its digest is under a key derived from SIGNING_SECRET.
- */
-struct text invitation_issue(struct arena *a, const struct uuid *invitation,
-                             uint8_t ret_digest[SHA256_LEN]);
-bool invitation_parse(struct text token, struct uuid *ret_invitation,
-                      uint8_t ret_digest[SHA256_LEN]);
 
 /* base64url(16-byte nonce ‖ HMAC(nonce ‖ session)) under a key derived from SIGNING_SECRET. */
 struct text csrf_issue(struct arena *a, const struct uuid *session);

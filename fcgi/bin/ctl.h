@@ -62,6 +62,8 @@ int ctl_config_show(int argc, char **argv);
 int ctl_jwt_rotate(int argc, char **argv);
 int ctl_jwt_list(int argc, char **argv);
 int ctl_jwt_retire(int argc, char **argv);
+int ctl_keys_list(int argc, char **argv);
+int ctl_keys_reencrypt(int argc, char **argv);
 int ctl_password_hash(int argc, char **argv);
 int ctl_seed(int argc, char **argv);
 

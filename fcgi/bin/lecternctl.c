@@ -32,6 +32,12 @@ static const struct ctl_command commands[] = {
     {"jwt retire", "[--config FILE] [--keyset-file FILE] KID",
      "Print the keyset with that key retired: tokens signed by it are no longer valid.",
      ctl_jwt_retire},
+    {"keys list", "[--config FILE]",
+     "Count the sealed values by column and data key; the status is 1 when a key is unknown.",
+     ctl_keys_list},
+    {"keys reencrypt", "[--config FILE]",
+     "Move all sealed values to the active data key while the service runs; may be run again.",
+     ctl_keys_reencrypt},
     {"password hash", "[--config FILE]",
      "Read a password from standard input and print its Argon2id hash.", ctl_password_hash},
     {"seed", "--scale N [--database URL] [--script FILE] [--password-file FILE] [--config FILE]",
@@ -57,7 +63,7 @@ run_help(int argc, char **argv)
                commands[i].args, commands[i].doc);
     fputs(
         "\nThe exit status is 0, 64 for bad usage, 65 or 66 for bad input, 69 for a database that\n"
-        "cannot be reached, 78 for bad settings.\n",
+        "cannot be reached, 75 to be run again, 78 for bad settings.\n",
         stdout);
     return EXIT_SUCCESS;
 }

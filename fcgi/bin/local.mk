@@ -17,6 +17,7 @@ lecternctl_SOURCES = \
 	fcgi/bin/ctl_audit.c \
 	fcgi/bin/ctl_config.c \
 	fcgi/bin/ctl_jwt.c \
+	fcgi/bin/ctl_keys.c \
 	fcgi/bin/ctl_options.c \
 	fcgi/bin/ctl_password.c \
 	fcgi/bin/ctl_seed.c \

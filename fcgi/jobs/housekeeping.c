@@ -40,6 +40,17 @@ run_signin_purge(struct jobs *j, int64_t *ret_rows)
     return E_OK;
 }
 
+static err
+run_token_purge(struct jobs *j, int64_t *ret_rows)
+{
+    struct job_account_tokens_purge_params params = {.batch = PURGE_BATCH};
+    struct job_account_tokens_purge_row row;
+
+    TRY(job_account_tokens_purge_run(j, &params, &row));
+    *ret_rows = row.gone;
+    return E_OK;
+}
+
 const struct job_kind job_kinds[] = {
     {.name = "partitions", .period_ms = HOUR_MS, .full_batch = 0, .run = run_partitions},
     {.name = "mail",
@@ -48,6 +59,10 @@ const struct job_kind job_kinds[] = {
      .often = true,
      .run = job_mail},
     {.name = "mail_purge", .period_ms = HOUR_MS, .full_batch = PURGE_BATCH, .run = job_mail_purge},
+    {.name = "token_purge",
+     .period_ms = HOUR_MS,
+     .full_batch = PURGE_BATCH,
+     .run = run_token_purge},
     {.name = "purge", .period_ms = MINUTE_MS, .full_batch = PURGE_BATCH, .run = run_purge},
     {.name = "signin_purge",
      .period_ms = MINUTE_MS,

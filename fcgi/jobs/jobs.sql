@@ -60,3 +60,35 @@ select app.mail_end(:id, :attempt, :outcome, :error, :again_seconds) as done;
 -- params: days int4, batch int4
 -- columns: gone int4
 select app.mails_purge(:days, :batch) as gone;
+
+-- name: account_tokens_purge
+-- kind: write
+-- params: batch int4
+-- columns: gone int4
+select app.account_tokens_purge(:batch) as gone;
+
+-- name: sealed_columns
+-- kind: read
+-- returns: many
+-- columns: table_name text, column_name text
+select table_name, column_name from app.sealed_columns();
+
+-- name: sealed_usage
+-- kind: read
+-- returns: many
+-- columns: table_name text, column_name text, key_id text?, held int8
+select table_name, column_name, key_id, held from app.sealed_usage();
+
+-- name: sealed_batch
+-- kind: read
+-- returns: many
+-- params: table_name text, column_name text, active text, after uuid?, max_rows int4, max_bytes int8
+-- columns: id uuid, org_id uuid, sealed text?
+select id, org_id, sealed
+from app.sealed_batch(:table_name, :column_name, :active, :after, :max_rows, :max_bytes);
+
+-- name: sealed_swap
+-- kind: write
+-- params: table_name text, column_name text, ids uuid[], old text[], new text[]
+-- columns: moved int8
+select app.sealed_swap(:table_name, :column_name, :ids, :old, :new) as moved;

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #define QP_LINE_MAX 76
-#define WORD_MAX 75 /* an encoded word with its frame */
+#define WORD_LINE_MAX 76 /* a line with encoded words */
 #define WORD_BEGIN "=?UTF-8?Q?"
 #define WORD_END "?="
 #define WORD_FRAME (sizeof WORD_BEGIN WORD_END - 1)
@@ -88,19 +88,20 @@ write_word_byte(struct buf *out, char c)
         write_escape(out, c);
 }
 
-/* RFC 2047, "Q": no code point is divided between two words. */
+/* RFC 2047, "Q", on a line that holds `column` bytes already: no code point is divided between two
+ * words. */
 static void
-write_words(struct buf *out, struct text t)
+write_words(struct buf *out, struct text t, size_t column)
 {
-    size_t used = WORD_FRAME;
+    size_t used = column + WORD_FRAME;
 
     buf_z(out, WORD_BEGIN);
     while (t.len > 0) {
         size_t n = code_point_length(t);
         size_t need = n == 1 && (is_letter_or_digit(t.p[0]) || t.p[0] == ' ') ? 1 : 3 * n;
-        if (used + need > WORD_MAX) {
+        if (used + need > WORD_LINE_MAX) {
             buf_z(out, WORD_END "\r\n " WORD_BEGIN);
-            used = WORD_FRAME;
+            used = 1 + WORD_FRAME;
         }
         for (size_t i = 0; i < n; i++)
             write_word_byte(out, t.p[i]);
@@ -110,27 +111,26 @@ write_words(struct buf *out, struct text t)
     buf_z(out, WORD_END);
 }
 
-/* On a line of its own, so that the name of the header does not count. */
 static void
-write_value(struct buf *out, struct text t, bool phrase)
+write_value(struct buf *out, const char *header, struct text t, bool phrase)
 {
-    if (is_plain(t, phrase)) {
+    buf_z(out, header);
+    if (is_plain(t, phrase))
         buf_text(out, t);
-    } else {
-        buf_z(out, "\r\n ");
-        write_words(out, t);
-    }
+    else
+        write_words(out, t, strlen(header));
 }
 
 static void
 write_mailbox(struct buf *out, const char *header, struct text name, struct text address)
 {
-    buf_z(out, header);
     if (name.len > 0) {
-        write_value(out, name, true);
-        buf_z(out, "\r\n ");
+        write_value(out, header, name, true);
+        buf_z(out, "\r\n <");
+    } else {
+        buf_z(out, header);
+        buf_char(out, '<');
     }
-    buf_char(out, '<');
     buf_text(out, address);
     buf_z(out, ">\r\n");
 }
@@ -198,8 +198,7 @@ write_headers(struct buf *out, const struct mime_mail *m)
     write_date(out, m->date);
     write_mailbox(out, "From: ", m->from_name, m->from);
     write_mailbox(out, "To: ", m->to_name, m->to);
-    buf_z(out, "Subject: ");
-    write_value(out, m->subject, false);
+    write_value(out, "Subject: ", m->subject, false);
     buf_z(out, "\r\nMessage-ID: <");
     buf_text(out, m->id);
     buf_char(out, '@');

@@ -164,24 +164,24 @@ select throws_ok(format('insert into app.invitations (id, org_id, email, role, d
 from (values ($$t.id('w3'), t.id('A'), 'y@x.example', 'student', '\x00', now() + interval '1 day', null, null$$, 'a digest has 32 bytes'),
              ($$t.id('w3'), t.id('A'), 'y@x.example', 'student', sha256('3'), now(), null, null$$, 'an invitation ends after it began'),
              ($$t.id('w3'), t.id('A'), 'y@x.example', 'student', sha256('3'), now() + interval '1 day', now(), now()$$, 'it is accepted or taken back, not both')) v (s, c);
-select is(t.dry('none', format('select from app.invitation_open(t.id(%L), sha256(%L))', id, secret)), n, id || ' with ' || secret)
-from (values ('w2', '2', '1'), ('w1', '1', '0'), ('w2', '1', '0'), ('w1', '2', '0'), ('w9', '2', '0')) v (id, secret, n);
-select is(t.dry('none', format('select app.invitation_accept(t.id(%L), sha256(%L), t.id(''guest''), ''Guest'', pg_temp.hash())', id, secret)), answer, 'accepting ' || id || ' with ' || secret)
-from (values ('w2', '2', '1'), ('w1', '1', 'LE410'), ('w2', '1', 'LE410'), ('w9', '2', 'LE410')) v (id, secret, answer);
+select is(t.dry('none', format('select from app.invitation_open(sha256(%L))', secret)), n, 'opening ' || secret)
+from (values ('2', '1'), ('1', '0'), ('9', '0'), ('', '0')) v (secret, n);
+select is(t.dry('none', format('select app.invitation_accept(sha256(%L), t.id(''guest''), ''Guest'', pg_temp.hash())', secret)), answer, 'accepting ' || secret)
+from (values ('2', '1'), ('1', 'LE410'), ('9', 'LE410'), ('', 'LE410')) v (secret, answer);
 update app.invitations set created_at = now() - interval '2 days', expires_at = now() where id = t.id('w2');
-select is(t.dry('none', $$select app.invitation_accept(t.id('w2'), sha256('2'), t.id('guest'), 'Guest', pg_temp.hash())$$), 'LE410', 'not when it has expired');
+select is(t.dry('none', $$select app.invitation_accept(sha256('2'), t.id('guest'), 'Guest', pg_temp.hash())$$), 'LE410', 'not when it has expired');
 update app.invitations set expires_at = now() + interval '1 day' where id = t.id('w2');
 update app.orgs set status = 'suspended' where id = t.id('A');
-select is(t.dry('none', $$select app.invitation_accept(t.id('w2'), sha256('2'), t.id('guest'), 'Guest', pg_temp.hash())$$), 'LE410', 'not into a suspended organisation');
+select is(t.dry('none', $$select app.invitation_accept(sha256('2'), t.id('guest'), 'Guest', pg_temp.hash())$$), 'LE410', 'not into a suspended organisation');
 update app.orgs set status = 'active' where id = t.id('A');
 update app.org_limits set users = 1 where org_id = t.id('A');
-select is(t.dry('none', $$select app.invitation_accept(t.id('w2'), sha256('2'), t.id('guest'), 'Guest', pg_temp.hash())$$), '42501 org_limits_users_reached', 'not into a full one');
+select is(t.dry('none', $$select app.invitation_accept(sha256('2'), t.id('guest'), 'Guest', pg_temp.hash())$$), '42501 org_limits_users_reached', 'not into a full one');
 update app.org_limits set users = null where org_id = t.id('A');
-select is(t.act('none', $$select app.invitation_accept(t.id('w2'), sha256('2'), t.id('guest'), 'Guest', pg_temp.hash())$$), '1', 'then it is accepted');
+select is(t.act('none', $$select app.invitation_accept(sha256('2'), t.id('guest'), 'Guest', pg_temp.hash())$$), '1', 'then it is accepted');
 select is((select role || ' ' || email || ' ' || (email_verified_at is not null) || ' ' || (org_id = t.id('A')) from app.users where id = t.id('guest')), 'student guest@x.example true true', 'as what it says');
-select is(t.dry('none', $$select app.invitation_accept(t.id('w2'), sha256('2'), t.id('guest2'), 'Guest', pg_temp.hash())$$), 'LE410', 'once');
+select is(t.dry('none', $$select app.invitation_accept(sha256('2'), t.id('guest2'), 'Guest', pg_temp.hash())$$), 'LE410', 'once');
 select is(t.act('admin', $$select from app.invite(t.id('w4'), t.id('A'), 'bstudent@b.example', 'student', sha256('4'), 7)$$), '1', 'somebody of another organisation is invited');
-select is(t.dry('none', $$select app.invitation_accept(t.id('w4'), sha256('4'), t.id('guest2'), 'Guest', pg_temp.hash())$$), '23505 users_account', 'and has an account already');
+select is(t.dry('none', $$select app.invitation_accept(sha256('4'), t.id('guest2'), 'Guest', pg_temp.hash())$$), '23505 users_account', 'and has an account already');
 
 -- Seen and taken back by the admins of the organisation.
 select is(t.dry(who, s), answer, who || ': ' || s)

@@ -17,7 +17,7 @@ HEADERS = ("user-agent", "referer", "accept", "accept-language", "x-forwarded-fo
            "x-service-token", "x-csrf-token", "if-none-match", "if-modified-since", "tracestate", "origin",
            "sec-fetch-site", "x-api-key", "x-auth-token", "proxy-authorization", "range", "via", "from",
            "x-http-method-override", "content-language")
-COOKIES = ("__Host-lectern_access", "__Host-lectern_refresh", "csrf_token", "session")
+COOKIES = ("__Host-lectern_access", "__Host-lectern_refresh", "__Host-lectern_device", "csrf_token", "session")
 
 
 class Canaries:

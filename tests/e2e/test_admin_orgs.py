@@ -6,7 +6,7 @@ import pytest
 
 from lib_domain import PASSWORD, People, Rows, at_once, data, ids, listed, refused, unique, violations
 from lib_gates import identity
-from lib_mail import Mailbox
+from lib_mail import invitation
 
 V1 = "/api/v1"
 ORGS = V1 + "/admin/orgs"
@@ -16,11 +16,6 @@ CACHE_SECONDS = 5  # SESSION_VALIDATION_CACHE_TTL_MS
 @pytest.fixture(scope="module")
 def operator(api):
     return api("operator")
-
-
-@pytest.fixture(scope="module")
-def mailbox(instance):
-    return Mailbox(instance)
 
 
 @pytest.fixture
@@ -75,11 +70,11 @@ def test_with_an_admin_who_signs_in(new_client, operator, rows):
     assert data(operator.get(answer.headers["location"])) == org
 
 
-def test_with_an_admin_who_is_invited(operator, anon, mailbox, new_client):
+def test_with_an_admin_who_is_invited(operator, anon, new_client):
     wanted = form()
     org = data(operator.post(ORGS, json=wanted), 201)
     assert org["users"] == 0
-    token = mailbox.token(wanted["admin_email"])
+    token = invitation(wanted["admin_email"])
     user = data(anon.post(f"{V1}/invitations/{token}/accept", json={"name": "Head", "password": PASSWORD}), 201)
     assert (user["org_id"], user["role"]) == (org["id"], "admin")
     admin = People(new_client, None).enter(wanted["admin_email"])
@@ -87,14 +82,14 @@ def test_with_an_admin_who_is_invited(operator, anon, mailbox, new_client):
     assert (made["state"], made["invited_by"]) == ("accepted", None)
 
 
-def test_another_admin_is_invited_from_outside(operator, tenant, anon, mailbox, rows, api):
+def test_another_admin_is_invited_from_outside(operator, tenant, anon, rows, api):
     """When the first one's invitation has expired, or nobody can sign in any more"""
     email = f"next@{tenant.form['slug']}.example"
     answer = operator.post(tenant.path + "/invitations", json={"email": email})
     made = data(answer, 201)
     assert (made["email"], made["role"], made["state"]) == (email, "admin", "open")
     assert [(a["action"], a["target_id"]) for a in rows.audits(answer)] == [("org.invite_admin", tenant.org["id"])]
-    token = mailbox.token(email)
+    token = invitation(email)
     assert data(anon.post(f"{V1}/invitations/{token}/accept", json={"name": "x", "password": PASSWORD}),
                 201)["role"] == "admin"
     refused(operator.post(tenant.path + "/invitations", json={"email": email}), 409, "already_member")
@@ -194,10 +189,10 @@ def test_renaming(operator, tenant, rows):
     data(tenant.admin.get(V1 + "/org"))
 
 
-def test_suspended_means_nobody_is_served(operator, tenant, new_client, anon, mailbox, rows):
+def test_suspended_means_nobody_is_served(operator, tenant, new_client, anon, rows):
     email = f"late@{tenant.form['slug']}.example"
     data(tenant.admin.post(V1 + "/org/invitations", json={"email": email, "role": "teacher"}), 201)
-    token = mailbox.token(email)
+    token = invitation(email)
     for _ in range(20):
         data(tenant.admin.get(V1 + "/users/me"))
     answer = operator.patch(tenant.path, json={"status": "suspended"})

@@ -12,7 +12,8 @@ import psycopg2
 import pytest
 
 from lib_canary import Canaries, bodies, headers, operations, queries, token_like
-from lib_domain import People, data
+from lib_domain import PASSWORD, People, data, done
+from lib_mail import mailbox, secret
 from lib_pool import home, pools, wait_until
 
 V1 = "/api/v1"
@@ -54,7 +55,7 @@ class World:
 
     def __init__(self, new_client, api):
         people = People(new_client, api("admin"))
-        self.new_client = new_client
+        self.new_client, self.people = new_client, people
         self.callers = {"teacher": people.make("teacher", f"Teacher {mark()}"), "admin": api("admin"),
                         "operator": api("operator"), "student": people.make("student", f"Student {mark()}")}
         self.colleague = people.make("teacher", f"Colleague {mark()}")
@@ -72,6 +73,11 @@ class World:
         if "{" not in path:
             return path
         teacher, ids = self.callers["teacher"], {"user_id": self.known["user_id"]}
+        if "/sessions" in path:
+            # Sessions that nobody needs.
+            spare = self.people.enter(teacher.email) if "/me/" in path else self.people.make()
+            sid = data(spare.get(V1 + "/users/me/sessions", params={"limit": 1}))[0]["id"]
+            return path.format(user_id=spare.id, session_id=sid)
         course = data(teacher.post(V1 + "/courses", json={
             "title": f"Course {mark()}", "description": mark(), "enrollment": "code", "join_code": mark()}), 201)
         ids["course_id"] = course["id"]
@@ -150,7 +156,7 @@ def test_the_logs_searched_are_those_written(logs, api, anon, instance):
 
 # --- every operation --------------------------------------------------------------------------------
 
-CHANGING = ("auth_logout", "org_update", "user_me_update")
+CHANGING = ("auth_logout", "org_update", "user_me_update", "auth_logout_all", "password_change")
 answered = {name: set() for name in OPERATIONS}
 
 
@@ -210,6 +216,12 @@ def test_what_changes_the_caller(world, logs, api, new_client):
     for head, body in bodies(logout, mark, {}):
         ask(people.enter(email), logout, head, body)
     answered["auth_logout"].add(people.enter(email).post(logout.path).status_code)
+    change, everywhere = OPERATIONS["password_change"], OPERATIONS["auth_logout_all"]
+    for head, body in bodies(change, mark, {"current_password": PASSWORD}):
+        ask(people.enter(people.register()), change, head, body)
+    for head, body in bodies(everywhere, mark, {}):
+        ask(people.enter(email), everywhere, head, body)
+    answered["auth_logout_all"].add(people.enter(email).post(everywhere.path).status_code)
     for head, body in bodies(update, mark, world.known):
         ask(world.callers["teacher"], update, head, body)
     # The other organisation, and as it was afterwards.
@@ -245,6 +257,24 @@ def test_a_marked_person_signs_in(new_client, logs):
     # Used a second time, the first refresh token ends the session.
     again = new_client("canary").post(V1 + "/auth/refresh", json={"refresh_token": learnt[0]})
     assert again.status_code == 401
+    clean(logs)
+
+
+def test_the_links_of_a_marked_person(new_client, logs):
+    """What was mailed is a secret, too, and so is the password that comes of it."""
+    client, box = new_client("canary"), mailbox()
+    email = f"{mark()}@canary.lectern.example"
+    assert client.post(V1 + "/auth/register", json={
+        "name": mark(), "email": email, "password": f"a Pass {mark()}"}).status_code == 202
+    for path, kind, more in (("/auth/email/resend", "verify_email", {}),
+                             ("/auth/password/forgot", "password_reset", {"password": f"Pass {mark()}"})):
+        assert client.post(V1 + path, json={"email": email}).status_code == 202
+        token = secret(box.wait(email, kind, 2 if kind == "verify_email" else 1))
+        canaries.learn(token)
+        to = {"verify_email": "/auth/email/verify", "password_reset": "/auth/password/reset"}[kind]
+        operation = {"verify_email": "email_verify", "password_reset": "password_reset"}[kind]
+        answered[operation].add(done(client.post(V1 + to, json={"token": token, **more})).status_code)
+        assert client.post(V1 + to, json={"token": token, **more}).status_code == 422
     clean(logs)
 
 

@@ -164,9 +164,14 @@ def test_another_one_takes_over_and_cleans_up(place, second, root):
                  "        now() - interval '2 days', now() - interval '1 day'"
                  " from generate_series(1, 2345) n,"
                  "      (select id, org_id from app.users order by id limit 1) u")
-    for pid in leaders(root):
-        root.execute("select pg_terminate_backend(%s)", (pid,))
-    assert second.told("STATUS=Leading", 15)
+    # Held still, so that it is not the first again to ask for the lead.
+    os.kill(first, signal.SIGSTOP)
+    try:
+        for pid in leaders(root):
+            root.execute("select pg_terminate_backend(%s)", (pid,))
+        assert second.told("STATUS=Leading", 15)
+    finally:
+        os.kill(first, signal.SIGCONT)
     assert await_true(lambda: second.lines(kind="purge"))
     # Full batches follow each other at once.
     await_true(lambda: sum(r["rows"] for r in second.lines(kind="purge")) >= 2345)

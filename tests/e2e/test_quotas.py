@@ -2,7 +2,7 @@
 import pytest
 
 from lib_domain import PASSWORD, Rows, at_once, data, refused, unique, violations
-from lib_mail import Mailbox
+from lib_mail import invitation
 from lib_pool import home
 from lib_rows import Place
 
@@ -22,11 +22,6 @@ def demo(api):
     org = data(api("operator").get(V1 + "/org"))["id"]
     yield org
     data(api("operator").put(f"{V1}/admin/orgs/{org}/limits", json=FREE))
-
-
-@pytest.fixture(scope="module")
-def mailbox(instance):
-    return Mailbox(instance)
 
 
 def used(api):
@@ -89,10 +84,10 @@ def test_admins_read_and_do_not_set(api, demo, rows):
         refused(api("teacher").get(V1 + path), 403, "forbidden")
 
 
-def test_a_full_organisation_takes_nobody(api, anon, demo, mailbox, rows, accounts):
+def test_a_full_organisation_takes_nobody(api, anon, demo, rows, accounts):
     email = f"{unique('q')}@e2e.lectern.example"
     data(api("admin").post(V1 + "/org/invitations", json={"email": email, "role": "student"}), 201)
-    token = mailbox.token(email)
+    token = invitation(email)
     limit(api, used(api))
     before = used(api)
     refused(rows.traceless(register(anon)), 403, "quota_users")

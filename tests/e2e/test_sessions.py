@@ -151,7 +151,7 @@ def test_cookies_carry_the_session_only_when_asked_for(anon, account):
     lines = answer.raw.headers.getlist("set-cookie")
     by_name = {line.split("=", 1)[0]: line for line in lines}
     hidden = [line for name, line in by_name.items() if "csrf" not in name]
-    assert len(lines) == 3 and len(hidden) == 2
+    assert len(lines) == 4 and len(hidden) == 3
     for name, line in by_name.items():
         attributes = {a.strip().lower() for a in line.split(";")[1:]}
         assert "secure" in attributes and "samesite=lax" in attributes and "path=/" in attributes

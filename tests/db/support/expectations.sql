@@ -17,7 +17,7 @@ insert into relation values
     ('invitations', 'r', 'id = t.id(''m.w.%1$s'')',
      'app: select(id,org_id,email,role,invited_by,created_at,expires_at,accepted_at,accepted_by,revoked_at) update(revoked_at); definer: delete insert select update(accepted_at,accepted_by,revoked_at)'),
     ('users', 'r', 'id = t.id(''pupil.%1$s'')',
-     'app: select update(name,locale,timezone); definer: insert select update(email,role,status,last_sign_in_at,version,updated_at,removed_at)'),
+     'app: select update(name,locale,timezone); definer: insert select update(email,role,status,email_verified_at,last_sign_in_at,version,updated_at,removed_at)'),
     ('credentials', 'r', 'user_id = t.id(''pupil.%1$s'')', 'definer: delete insert select update'),
     ('sessions', 'r', 'user_id = t.id(''pupil.%1$s'')', 'app: select; definer: delete insert select update'),
     ('refresh_tokens', 'r', 'session_id = t.id(''m.s.%1$s'')', 'definer: delete insert select update'),
@@ -37,6 +37,7 @@ insert into relation values
     ('audit_chains', 'r', 'chain = 7', 'definer: select update'),
     ('idempotency_keys', 'r', 'user_id = t.id(''pupil.%1$s'')',
      'app: delete insert select update(status,headers,answer); definer: delete select'),
+    ('account_tokens', 'r', 'user_id = t.id(''pupil.%1$s'')', 'definer: delete insert select update'),
     ('mails', 'r', 'id = t.id(''m.m.%1$s'')', 'definer: delete insert select update'),
     ('signin_failures', 'r', 'account = app.signin_account(''%1$s@m.example'')', 'definer: delete insert select update'),
     ('enrollment_import_line', 'c', null, 'app: usage');
@@ -107,6 +108,7 @@ insert into callable select 'app.' || f, may, false from (values
         is_locale(text),is_timezone(text),is_staff_role(text),is_admin_role(text),"if_match(bigint,bigint)"}'::text[]),
     ('app definer ro', '{is_operator()}'),
     ('app jobs ro', '{schema_version()}'),
+    ('definer jobs', '{sealed_columns(),sealed_key(text)}'),
     ('app', '{user_within_reach(uuid),"idempotency_claim(text,text,bytea,integer)","enrollment_import_plan(uuid,text[],integer[],uuid[])",
         "enrollment_import(uuid,uuid,text[],integer[],uuid[],boolean,boolean,text)"}'),
     ('definer', '{role_rank(text),"session_until(integer,integer)",signin_account(text),audit_hash(app.audit_logs),"audit_redact(jsonb,text[])","audit_keep(jsonb,text[],integer)"}'),
@@ -122,16 +124,21 @@ insert into callable select 'app.' || f, may, true from (values
         "signin_locked(text,text,uuid)",user_unlock(uuid)}'),
     ('jobs', '{signin_failures_purge(integer)}'),
     ('', '{"signin_source(text,inet,uuid,uuid)",lockout_clear(uuid)}'),
+    ('app', '{account_find(text),"account_token_issue(uuid,uuid,text,bytea,integer)","account_token_email(bytea,text)",email_verify(bytea),
+        "password_reset(bytea,text,uuid)",password_current(),"password_change(text,text,uuid)"}'),
+    ('jobs', '{account_tokens_purge(integer)}'),
+    ('', '{"account_token_use(bytea,text)"}'),
     ('app', '{"user_remove(uuid,bigint)","org_change(uuid,text,text,text,bigint)",
         "org_create(uuid,text,text,text,text,jsonb,bigint,bigint,bigint,bigint)","org_first_admin(uuid,uuid,text,text,text)",
-        "quota_check(text,bigint)","invite(uuid,uuid,text,text,bytea,integer)","invitation_open(uuid,bytea)",
-        "invitation_accept(uuid,bytea,uuid,text,text)"}'),
+        "quota_check(text,bigint)","invite(uuid,uuid,text,text,bytea,integer)",invitation_open(bytea),
+        "invitation_accept(bytea,uuid,text,text)"}'),
     ('jobs', '{purge_invitations(integer)}'),
     ('', '{users_last_admin(),sessions_org_active(),orgs_begin(),users_admit(),users_count(),invitations_inviter_gone()}'),
     ('app', '{"mail_enqueue(uuid,uuid,uuid,text,text,text,text,text,text)"}'),
     ('jobs', '{mail_claim(integer),"mail_end(uuid,integer,text,text,integer)","mails_purge(integer,integer)"}'),
     ('app jobs', '{"audit_append(uuid,text,text,uuid,integer,text[],uuid)"}'),
-    ('jobs', '{events_make_partitions(integer),audit_verify(),purge_expired(integer)}'),
+    ('jobs', '{events_make_partitions(integer),audit_verify(),purge_expired(integer),sealed_usage(),
+        "sealed_batch(text,text,text,uuid,integer,bigint)","sealed_swap(text,text,uuid[],text[],text[])"}'),
     ('', '{courses_owner_role(),courses_join_code(),course_staff_rules(),"enrollments_take_place(uuid,uuid,uuid)",enrollments_rules()}')
 ) v (may, names), unnest(names) f;
 
@@ -204,10 +211,10 @@ insert into call values
     ('invite', 'own.operator', 'select app.invite(t.id(''new''), t.id(''Z''), ''new@b.example'', ''admin'', sha256(''q''), 1)', 'LE404'),
     ('invite', 'nobody.admin', 'select app.invite(t.id(''new''), null, ''new@b.example'', ''admin'', sha256(''q''), 1)', '42501'),
     ('invite', 'nobody.operator', 'select app.invite(t.id(''new''), t.id(''B''), ''new@b.example'', ''admin'', sha256(''q''), 1)', '42501'),
-    ('invitation_open', 'own.admin', 'select from app.invitation_open(t.id(''m.w.foreign''), sha256(''q''))', '0'),
-    ('invitation_open', 'nobody.admin', 'select from app.invitation_open(t.id(''m.w.other''), null)', '0'),
-    ('invitation_accept', 'own.admin', 'select app.invitation_accept(t.id(''m.w.foreign''), sha256(''q''), t.id(''new''), ''x'', ''$argon2id$'' || repeat(''x'', 40))', 'LE410'),
-    ('invitation_accept', 'nobody.admin', 'select app.invitation_accept(t.id(''m.w.other''), null, t.id(''new''), ''x'', ''$argon2id$'' || repeat(''x'', 40))', 'LE410'),
+    ('invitation_open', 'own.admin', 'select from app.invitation_open(sha256(''q''))', '0'),
+    ('invitation_open', 'nobody.admin', 'select from app.invitation_open(null)', '0'),
+    ('invitation_accept', 'own.admin', 'select app.invitation_accept(sha256(''q''), t.id(''new''), ''x'', ''$argon2id$'' || repeat(''x'', 40))', 'LE410'),
+    ('invitation_accept', 'nobody.admin', 'select app.invitation_accept(null, t.id(''new''), ''x'', ''$argon2id$'' || repeat(''x'', 40))', 'LE410'),
     ('course_transfer', 'own.admin', 'select app.course_transfer(t.id(''c.b''), t.id(''pupil.admin''), null)', 'LE404'),
     ('course_transfer', 'own.teacher', 'select app.course_transfer(t.id(''c.b''), t.id(''pupil.teacher''), 99)', 'LE404'),
     ('course_transfer', 'own.teacher', 'select app.course_transfer(t.id(''m.c.teacher''), t.id(''bteacher''), null)', '23514 courses_owner_role'),
@@ -217,6 +224,20 @@ insert into call values
     ('enrollment_import_undo', 'own.admin', 'select app.enrollment_import_undo(t.id(''i.b''))', 'LE404'),
     ('enrollment_import_undo', 'own.teacher', 'select app.enrollment_import_undo(t.id(''i.b''))', 'LE404'),
     ('enrollment_import_undo', 'nobody.admin', 'select app.enrollment_import_undo(t.id(''i.main''))', 'LE404'),
+    ('account_find', 'own.admin', 'value:select coalesce(user_id::text, ''nobody'') from app.account_find(''%@b.example'')', 'nobody'),
+    ('account_find', 'nobody.admin', 'value:select coalesce(user_id::text, ''nobody'') from app.account_find('''')', 'nobody'),
+    ('account_token_issue', 'own.admin', 'select app.account_token_issue(t.id(''bstudent''), t.id(''B''), ''password_reset'', sha256(''q''), 60)', '42501'),
+    ('account_token_issue', 'nobody.admin', 'select app.account_token_issue(t.id(''student''), t.id(''A''), ''password_reset'', sha256(''q''), 60)', '42501'),
+    ('account_token_email', 'own.admin', 'value:select app.account_token_email(sha256(''q''), ''password_reset'')', null),
+    ('account_token_email', 'nobody.admin', 'value:select app.account_token_email(null, ''password_reset'')', null),
+    ('email_verify', 'own.admin', 'value:select app.email_verify(sha256(''q''))', 'false'),
+    ('email_verify', 'nobody.admin', 'value:select app.email_verify(null)', 'false'),
+    ('password_reset', 'own.admin', 'select app.password_reset(sha256(''q''), ''$argon2id$'' || repeat(''y'', 40), t.id(''new''))', '0'),
+    ('password_reset', 'nobody.admin', 'select app.password_reset(null, ''$argon2id$'' || repeat(''y'', 40), t.id(''new''))', '0'),
+    ('password_current', 'forged.admin', 'value:select app.password_current()', null),
+    ('password_current', 'nobody.admin', 'value:select app.password_current()', null),
+    ('password_change', 'forged.admin', 'select app.password_change(''$argon2id$'' || repeat(''x'', 40), ''$argon2id$'' || repeat(''y'', 40), null)', '0'),
+    ('password_change', 'nobody.admin', 'select app.password_change(null, ''$argon2id$'' || repeat(''y'', 40), null)', '0'),
     ('mail_enqueue', 'own.admin', 'select app.mail_enqueue(t.id(''new''), t.id(''B''), t.id(''bstudent''), ''password_changed'', ''bstudent@b.example'', ''x'', ''en'', null, null)', '42501'),
     ('mail_enqueue', 'own.admin', 'select app.mail_enqueue(t.id(''new''), t.id(''A''), t.id(''bstudent''), ''password_changed'', ''bstudent@b.example'', ''x'', ''en'', null, null)', '42501'),
     ('mail_enqueue', 'own.operator', 'select app.mail_enqueue(t.id(''new''), t.id(''B''), null, ''invitation'', ''new@b.example'', ''x'', ''en'', null, null)', '42501'),
@@ -269,6 +290,7 @@ select t.id('m.l.' || name), 0, 100 + row_number() over (), org, t.id('pupil.' |
 insert into app.idempotency_keys (org_id, user_id, key, route, digest, created_at, expires_at)
 select org, t.id('pupil.' || name), 'm', 'POST /x', sha256('x'), now() - interval '2 days', now() - interval '1 day' from holder;
 insert into app.signin_failures (account, source, attempts, ends_at) select app.signin_account(name || '@m.example'), 'elsewhere', 1, now() from holder;
+insert into app.account_tokens (digest, org_id, user_id, purpose, expires_at) select sha256(name::bytea), org, t.id('pupil.' || name), 'password_reset', now() + interval '1 hour' from holder;
 insert into app.mails (id, org_id, user_id, kind, address) select t.id('m.m.' || name), org, t.id('pupil.' || name), 'password_changed', name || '@m.example' from holder;
 update app.courses set enrollment = 'closed' where enrollment = 'code'; -- so that a code may go
 set local session_replication_role = origin;

@@ -11,3 +11,4 @@ grant select on app.bad to public;
 grant select on app.events_default to lectern_app;
 grant update on app.credentials to lectern_app;
 create policy everybody on app.bad using (true);
+create table app.bad_sealed (id int, secret_sealed bytea);
