@@ -345,9 +345,18 @@ class World:
         made = self._course(admin, student["id"], student["email"])
         session = session_of(api("teacher", "northside"))
         return {**made, "user_id": teacher["id"], "owner_id": teacher["id"], "colleague_id": teacher["id"],
-                "user_id": assistant.id, "refresh_token": student.refresh_token,
-                "session_id": session_of(assistant), "own_session_id": session_of(self.admin),
-                "org_id": self._organisation(), "invitation_id": self._invited(self.admin)}
+                "spare_id": student["id"], "session_id": session, "own_session_id": session,
+                "invitation_id": self._invited(admin)}
+
+    def _organisation(self):
+        slug = unique("rows")
+        return data(self.callers["operator"].post(V1 + "/admin/orgs", json={
+            "slug": slug, "name": slug, "admin_email": f"{slug}@e2e.lectern.example"}), 201)["id"]
+
+    @staticmethod
+    def _invited(admin):
+        return data(admin.post(V1 + "/org/invitations", json={
+            "email": f"{unique('guest')}@e2e.lectern.example", "role": "student"}), 201)["id"]
 
     @staticmethod
     def _course(admin, student, email):
