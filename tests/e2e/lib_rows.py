@@ -292,7 +292,6 @@ PREFERRED = {
     "org_user_role.role": "student",
     "auth_register.password": PASSWORD,
     "email_verify.token": "A" * 43,
-    "invitation_accept.token": "A" * 43,
     "password_reset.token": "A" * 43,
     "password_reset.password": PASSWORD,
     "auth_refresh.refresh_token": "refresh_token",
@@ -332,7 +331,8 @@ class World:
         made = {"colleague_id": self.colleague.id, "owner_id": self.colleague.id, "spare_id": spare.id,
                 "user_id": assistant.id, "refresh_token": student.refresh_token,
                 "session_id": session_of(assistant), "own_session_id": session_of(self.admin),
-                "org_id": self._organisation(), "invitation_id": self._invited(self.admin)}
+                "org_id": self._organisation(), "invitation_id": self._invited(self.admin),
+                "token": "A" * 43}
         made.update(self._course(self.admin, student.id, self.people.register()))
         data(self.admin.post(f"{V1}/courses/{made['course_id']}/staff",
                              json={"user_id": assistant.id, "role": "assistant"}), 201)
