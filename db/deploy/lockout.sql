@@ -106,8 +106,8 @@ begin
 end
 $$;
 
--- The last admitted attempt failed: audits the lock, and says whom to tell. Where there is no such
--- account, or the lock is gone again, user_id is null, and all else is as if there were.
+-- The last admitted attempt failed: audits the lock, of the source only what kind it is, and says whom
+-- to tell. Where there is no such account, or the lock is gone again, user_id is null.
 create function app.signin_locked(email text, source text, audit_id uuid)
 returns table (org_id uuid, user_id uuid, name text, locale text)
 language plpgsql security definer
@@ -125,7 +125,8 @@ begin
         return query select o.id, null::uuid, null::text, 'en' from app.orgs o order by o.id limit 1;
         return;
     end if;
-    perform set_config('app.audit_after', jsonb_build_object('source', source)::text, true);
+    perform set_config('app.audit_after', jsonb_build_object('source', split_part(source, ' ', 1))::text,
+                       true);
     perform app.audit_append(audit_id, 'account.lock', 'user', u.id, 8192, '{}', u.org_id);
     return query select u.org_id, u.id, u.name, u.locale;
 end

@@ -16,9 +16,13 @@ where c.relnamespace = 'app'::regnamespace and c.relowner <> 'lectern_owner'::re
 union all
 select 'grant', t.name || ' ' || p.name
 from (values ('app.credentials'), ('app.refresh_tokens'), ('app.audit_chains'),
-             ('app.signin_failures')) t (name)
+             ('app.signin_failures'), ('app.second_factor_challenges')) t (name)
 cross join (values ('select'), ('insert'), ('update'), ('delete'), ('truncate')) p (name)
 where has_table_privilege('lectern_app', t.name, p.name)
+union all
+select 'grant', c.name || '.' || c.col
+from (values ('app.second_factors', 'sealed'), ('app.recovery_codes', 'digest')) c (name, col)
+where has_column_privilege('lectern_app', c.name, c.col, 'select, insert, update')
 union all
 select 'grant', 'app.audit_logs ' || p.name || ' ' || r.name
 from (values ('lectern_app'), ('lectern_jobs'), ('lectern_ro'), ('lectern_definer')) r (name)

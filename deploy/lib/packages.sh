@@ -5,12 +5,12 @@ PACKAGES_RUN=(nginx postgresql-15 postgresql-client-15 sqitch libdbd-pg-perl ope
     curl:curl ca-certificates nodejs:node npm:npm)
 PACKAGES_BUILD=(gcc:gcc libc6-dev make:make autoconf:autoconf automake:automake autoconf-archive
     pkg-config:pkg-config libfcgi-dev libpq-dev libjson-c-dev libjwt-dev libssl-dev libargon2-dev
-    libunistring-dev libcsv-dev libsystemd-dev libcurl4-openssl-dev)
+    libunistring-dev libcsv-dev libqrencode-dev libsystemd-dev libcurl4-openssl-dev)
 PACKAGES_TEST=(libcunit1-dev postgresql-15-pgtap libtap-parser-sourcehandler-pgtap-perl
     python3-pytest python3-requests python3-psycopg2 python3-jsonschema python3-jwt python3-cryptography python3-aiosmtpd jq:jq
     chromium:chromium chromium-driver python3-selenium fonts-dejavu-core shellcheck:shellcheck spawn-fcgi systemd
     xz-utils git:git clang-format:clang-format clang:clang libclang-rt-dev clang-tidy:clang-tidy
-    cppcheck:cppcheck valgrind:valgrind)
+    cppcheck:cppcheck valgrind:valgrind oathtool:oathtool)
 PACKAGES_BENCH=(wrk:wrk)
 
 # nginx and its like live where other users' PATH does not look.

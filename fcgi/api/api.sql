@@ -26,6 +26,12 @@ select set_config('app.user_id', coalesce(:user_id::text, ''), true) as a,
 -- columns: ok int4
 select 1 as ok from app.session_check(:session_id, :user_id, :org_id, :role);
 
+-- name: second_factor_check
+-- kind: read
+-- params: session_id uuid
+-- columns: ok int4
+select 1 as ok from app.second_factor_check(:session_id);
+
 -- name: idempotency_claim
 -- kind: write
 -- params: key text, route text, digest bytea, ttl_hours int4

@@ -7,6 +7,7 @@
 /* Pages of a list. */
 #define LIST_LIMIT_DEFAULT 20
 #define LIST_LIMIT_MAX 100
+#define LIST_CSV_LIMIT 500 /* of a list as CSV: at most, and unless asked otherwise */
 #define LIST_OFFSET_MAX 1000000
 
 /* The gate. 400 for what cannot be read, 422 with all violations for what can. */
@@ -25,6 +26,8 @@ const struct pg_value *bind_values(struct req *r, const struct pg_stmt *stmt,
  * parameter that is none of the list's is left alone: false. */
 struct wire_pairs;
 err bind_list(struct req *r, const struct wire_pairs *query) MUST_CHECK;
+/* Rows of a page at most. */
+int64_t bind_list_max(const struct endpoint *row);
 bool bind_list_knows(const struct pg_stmt *list, struct text name);
 
 /* One value of a query or path text into the struct member of a field. */

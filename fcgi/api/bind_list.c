@@ -44,6 +44,12 @@ list_filter_find(const struct pg_stmt *list, struct text name, unsigned *ret_ind
     return false;
 }
 
+int64_t
+bind_list_max(const struct endpoint *row)
+{
+    return row->csv == NULL ? LIST_LIMIT_MAX : LIST_CSV_LIMIT;
+}
+
 bool
 bind_list_knows(const struct pg_stmt *list, struct text name)
 {
@@ -201,7 +207,7 @@ list_parameter(struct req *r, const struct wire_pair *p, struct text *ret_cursor
     struct pg_list *l = &r->list.pg;
 
     if (text_eq(p->name, TEXT("limit")))
-        list_int(r, p, 1, LIST_LIMIT_MAX, &r->list.limit);
+        list_int(r, p, 1, bind_list_max(r->row), &r->list.limit);
     else if (text_eq(p->name, TEXT("offset"))) {
         list_int(r, p, 0, LIST_OFFSET_MAX, &l->offset);
         *ret_offset = true;
@@ -221,7 +227,7 @@ bind_list(struct req *r, const struct wire_pairs *query)
     struct text cursor = TEXT_NULL;
     bool offset = false;
 
-    r->list.limit = LIST_LIMIT_DEFAULT;
+    r->list.limit = r->row->csv == NULL ? LIST_LIMIT_DEFAULT : LIST_CSV_LIMIT;
     r->list.count = !r->row->unbounded;
     for (size_t i = 0; i < query->count; i++)
         list_parameter(r, &query->pair[i], &cursor, &offset);

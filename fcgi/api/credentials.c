@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "api/session.h"
+#include "api/statements.h"
 #include "auth/secret.h"
 #include "base/encode.h"
 #include "base/settings.h"
@@ -206,6 +207,36 @@ gate_grant(struct req *r)
     if (r->row->auth != AUTH_USER)
         return E_OK;
     return (r->row->grant & r->role) != 0 ? E_OK : E_FORBIDDEN;
+}
+
+/* --- second factor ---------------------------------------------------------------------------- */
+
+static bool
+factor_needed(unsigned role)
+{
+    struct text rest = setting_text(S_TWO_FACTOR_REQUIRED_ROLES);
+    struct text name = text_of(role_name(role));
+
+    while (rest.len > 0) {
+        if (text_eq(text_trim(text_cut(&rest, ',')), name))
+            return true;
+    }
+    return false;
+}
+
+/* Asked in the request's transaction, before its work, and believed as long as the session is. */
+err
+gate_second_factor(struct req *r)
+{
+    struct api_second_factor_check_params p = {.session_id = r->claims.session};
+    struct api_second_factor_check_row row;
+
+    if (r->row->auth != AUTH_USER || r->row->second_factor == SECOND_FACTOR_EXEMPT ||
+        !factor_needed(r->role) || !session_factor_due(&r->claims.session))
+        return E_OK;
+    TRY(api_second_factor_check_run(r, &p, &row));
+    session_factor_checked(&r->claims.session);
+    return E_OK;
 }
 
 /* --- cookies --------------------------------------------------------------------------------- */

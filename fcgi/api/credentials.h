@@ -12,6 +12,7 @@
 err gate_authenticate(struct req *r) MUST_CHECK;
 err gate_csrf(struct req *r) MUST_CHECK;
 err gate_grant(struct req *r) MUST_CHECK;
+err gate_second_factor(struct req *r) MUST_CHECK;
 
 /* For the sign-in rows: hand a browser its session, or take it back. */
 void reply_session_cookies(struct req *r, struct text access, struct text refresh);

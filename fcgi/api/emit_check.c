@@ -206,7 +206,7 @@ check_work(struct check *c)
         fault(c, "exactly one of sql and run is set");
         return;
     }
-    if (e->sql != NULL && replies > 0)
+    if (e->sql != NULL && replies > (e->csv != NULL))
         fault(c, "a row with sql answers with its columns: no reply, reply_sql or produces");
     if (e->sql != NULL)
         return;
@@ -223,6 +223,8 @@ check_produces(struct check *c)
 
     if (c->e->reply_list && c->e->reply == NULL)
         fault(c, "reply_list is not for a row without reply");
+    if (c->e->csv != NULL && (facts_list(c->e) == NULL || type == NULL))
+        fault(c, "csv is for a list that produces it");
     if (type != NULL && (strchr(type, '/') == NULL || type[0] == '/'))
         fault(c, "produces is not a media type");
 }
@@ -353,6 +355,18 @@ check_statements(struct check *c)
 /* --- lists -------------------------------------------------------------------------------- */
 
 static void
+check_csv(struct check *c, const struct pg_stmt *list)
+{
+    if (c->e->csv != NULL &&
+        (!ends_with(c->e->csv, ".csv") || !all_of(c->e->csv, LOWER DIGIT ".-")))
+        fault(c, "csv is not the name of a file");
+    for (size_t i = 0; c->e->csv != NULL && i < list->ncolumns; i++) {
+        if (list->columns[i].type == PG_TEXTS || list->columns[i].type == PG_UUIDS)
+            fault(c, "column %s is an array, which a line has no place for", list->columns[i].name);
+    }
+}
+
+static void
 check_sorts(struct check *c, const struct pg_stmt *list)
 {
     if (list->nsorts == 0)
@@ -416,6 +430,7 @@ check_list(struct check *c)
     if (list->key == NULL || id == NULL || id->type != PG_UUID || id->nullable)
         fault(c, "the list has no key, or no column id to hold it");
     check_sorts(c, list);
+    check_csv(c, list);
     check_filters(c, list);
     check_house_filters(c, list);
 }
@@ -647,19 +662,68 @@ names_id(const struct check *c, const char *name)
     return false;
 }
 
+/* Is a word of the path one of those? */
+static bool
+path_has(const char *path, const char *words)
+{
+    struct text rest = text_of(path);
+
+    while (rest.p != NULL) {
+        struct text word = text_cut(&rest, '/'), others = text_of(words);
+        while (word.len > 0 && others.p != NULL) {
+            if (text_eq(text_cut(&others, '|'), word))
+                return true;
+        }
+    }
+    return false;
+}
+
+static bool
+body_has(const struct shape *in, const char *words)
+{
+    for (size_t i = 0; in != NULL && i < in->count; i++) {
+        if (in->fields[i].place == IN_BODY && one_of(words, in->fields[i].name))
+            return true;
+    }
+    return false;
+}
+
+/* Deletes, or changes who may do what: by a word of its path or a field of its body. */
+static bool
+to_be_audited(const struct endpoint *e)
+{
+    if (e->method == METHOD_DELETE)
+        return true;
+    if (facts_safe(e))
+        return false;
+    return path_has(e->path, "role|staff|transfer-owner|password|credentials|second-factor|"
+                             "recovery-codes|invitations|parent-links|limits|org|keys") ||
+           body_has(e->in, "role|owner_id|password|new_password|settings|permissions");
+}
+
+static void
+check_no_audit(struct check *c)
+{
+    if (c->e->unaudited == NULL && c->e->path != NULL && to_be_audited(c->e))
+        fault(c, "what deletes, or changes roles, owners, credentials or settings is audited");
+    if (c->e->audit.type != NULL || c->e->audit.target != NULL)
+        fault(c, "an audit rule has an action");
+}
+
 static void
 check_audit(struct check *c)
 {
     const struct audit_rule *a = &c->e->audit;
+    /* What begins without a user ends as the one who was let in: see req_become. */
+    bool user = c->e->auth == AUTH_USER || c->e->auth == AUTH_ANYONE;
 
+    if (c->e->unaudited != NULL && (a->action != NULL || !sentence(c->e->unaudited)))
+        fault(c, "unaudited is a sentence, for a row without an action");
     if (a->action == NULL) {
-        if (c->e->method == METHOD_DELETE)
-            fault(c, "what deletes is audited");
-        if (a->type != NULL || a->target != NULL)
-            fault(c, "an audit rule has an action");
+        check_no_audit(c);
         return;
     }
-    if (facts_safe(c->e) || (c->e->auth != AUTH_USER && c->e->auth != AUTH_ANYONE))
+    if (facts_safe(c->e) || !user)
         fault(c, "audit is for what a user changes");
     if (!dotted_words(a->action) || !snake_case(a->type))
         fault(c, "audit has an action like course.delete and a type");
@@ -733,8 +797,11 @@ check_columns(struct check *c)
     if (e->rate > RATE_NONE || e->rate == RATE_GLOBAL || e->rate == RATE_GLOBAL_MUTATION)
         fault(c, "rate is not a class of rows");
     if (e->pool > POOL_AUTH || e->cache > CACHE_PUBLIC || e->csrf > CSRF_OFF ||
-        e->body > BODY_CSV || e->idempotency > IDEMPOTENCY_NONE)
+        e->second_factor > SECOND_FACTOR_EXEMPT || e->body > BODY_CSV ||
+        e->idempotency > IDEMPOTENCY_NONE)
         fault(c, "a column has a value that there is not");
+    if (e->second_factor != SECOND_FACTOR_AUTO && e->auth != AUTH_USER)
+        fault(c, "second_factor is for rows of a user");
 }
 
 static void

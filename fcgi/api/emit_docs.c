@@ -164,6 +164,8 @@ reference_who(struct buf *out, const struct endpoint *e)
     buf_printf(out, ". Rate class: %s. ", rate == RATE_NONE ? "none" : rate_info(rate)->name);
     if (e->audit.action != NULL)
         buf_printf(out, "Audited as `%s`. ", e->audit.action);
+    if (e->unaudited != NULL)
+        buf_printf(out, "Not audited: %s ", e->unaudited);
     if (e->event.kind != NULL)
         buf_printf(out, "Event: `%s`. ", e->event.kind);
     buf_printf(out, "Since %s.", e->since);
@@ -198,10 +200,12 @@ reference_field(struct buf *out, const struct field *f)
 }
 
 static void
-reference_list(struct buf *out, const struct pg_stmt *list)
+reference_list(struct buf *out, const struct endpoint *e)
 {
+    const struct pg_stmt *list = e->sql;
+
     buf_printf(out, "| `limit` | query | integer, 1 to %d | no | Rows of a page; default `%d` |\n",
-               LIST_LIMIT_MAX, LIST_LIMIT_DEFAULT);
+               (int)bind_list_max(e), e->csv == NULL ? LIST_LIMIT_DEFAULT : LIST_CSV_LIMIT);
     buf_printf(out,
                "| `offset` | query | integer, 0 to %d | no | Rows to pass over; not together with "
                "`cursor` |\n",
@@ -259,7 +263,7 @@ reference_parameters(struct buf *out, const struct route *t)
     if (t->row->body == BODY_CSV)
         buf_z(out, "| | body | text/csv | yes | UTF-8, RFC 4180, with a header line |\n");
     if (facts_list(t->row) != NULL)
-        reference_list(out, facts_list(t->row));
+        reference_list(out, t->row);
     reference_headers(out, t->row);
     if (out->len == before + sizeof head - 1)
         out->len = before;

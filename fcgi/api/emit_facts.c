@@ -169,6 +169,8 @@ errors_of_caller(const struct endpoint *e, struct err_set *set)
     if (e->auth != AUTH_USER)
         return;
     set_add(set, FAILS(E_UNAUTHENTICATED, E_TOKEN_INVALID, E_SESSION_ENDED));
+    if (e->second_factor != SECOND_FACTOR_EXEMPT)
+        set_add(set, FAILS(E_SECOND_FACTOR_ENROLMENT));
     /* What every role may do shows less rather than refusing, unless a probe tells the two apart;
      * a row whose work refuses says so itself. */
     if (e->grant != GRANT_EVERYONE || (!facts_safe(e) && e->probe != NULL))

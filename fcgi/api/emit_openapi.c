@@ -535,6 +535,12 @@ schema_problem(struct buf *b)
     json_key(b, "errors");
     json_raw(b, TEXT("{\"type\":\"array\",\"items\":{\"$ref\":\"#/components/schemas/violation\"},"
                      "\"description\":\"Of a 422: every violation\"}"));
+    json_key(b, "challenge");
+    json_raw(b, TEXT("{\"type\":\"string\",\"description\":\"Of second_factor_required: to be sent "
+                     "with the code\"}"));
+    json_key(b, "expires_in");
+    json_raw(b, TEXT("{\"type\":\"integer\",\"description\":\"Of second_factor_required: seconds "
+                     "that the challenge lives\"}"));
     json_close(b, '}');
     json_key(b, "required");
     json_raw(b, TEXT("[\"type\",\"title\",\"status\",\"detail\",\"code\",\"request_id\"]"));

@@ -675,12 +675,14 @@ parameter_filter(struct buf *b, const struct pg_filter *f, const struct filter_f
 }
 
 static void
-parameters_list(struct buf *b, const struct pg_stmt *list)
+parameters_list(struct buf *b, const struct endpoint *e)
 {
-    static const char *const paging[] = {"limit", "offset", "cursor", "count"};
+    static const char *const paging[] = {"offset", "cursor", "count"};
+    const struct pg_stmt *list = facts_list(e);
 
     if (list == NULL)
         return;
+    schema_ref(b, "parameters", e->csv == NULL ? "limit" : "limit_csv");
     for (size_t i = 0; i < sizeof paging / sizeof paging[0]; i++)
         schema_ref(b, "parameters", paging[i]);
     if (list->nsorts > 0)
@@ -718,7 +720,7 @@ schema_parameters(struct buf *b, const struct route *t)
     empty = b->len;
     parameters_path(b, t);
     parameters_query(b, t->row->in);
-    parameters_list(b, facts_list(t->row));
+    parameters_list(b, t->row);
     parameters_headers(b, t->row);
     if (b->len == empty)
         b->len = before;
@@ -773,11 +775,21 @@ struct shared {
     const char *schema; /* JSON */
 };
 
+static bool
+row_csv(const struct endpoint *e)
+{
+    return e->csv != NULL;
+}
+
 static const struct shared shared_parameters[] = {
     {"limit",
      facts_is_list,
      {"limit", "query", "Rows of a page", false},
      INTEGER("1", NUMBER(LIST_LIMIT_MAX), NUMBER(LIST_LIMIT_DEFAULT))},
+    {"limit_csv",
+     row_csv,
+     {"limit", "query", "Lines at most; Link leads to those after them", false},
+     INTEGER("1", NUMBER(LIST_CSV_LIMIT), NUMBER(LIST_CSV_LIMIT))},
     {"offset",
      facts_is_list,
      {"offset", "query", "Rows to pass over; not together with cursor", false},

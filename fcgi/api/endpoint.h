@@ -161,6 +161,12 @@ enum cache_kind {
 
 enum csrf_kind { CSRF_AUTO, CSRF_OFF };
 
+/* Whether a caller of TWO_FACTOR_REQUIRED_ROLES must have proven a second factor in the session. */
+enum second_factor_kind {
+    SECOND_FACTOR_AUTO,
+    SECOND_FACTOR_EXEMPT, /* what one needs to set it up, or to leave */
+};
+
 /* What is written to audit_logs and events when the row has done its work. The target is a path
  * parameter's name, "new" for the identifier made for this request, or "session" for the caller's
  * session. */
@@ -195,15 +201,18 @@ struct endpoint {
     const struct pg_stmt *reply_sql; /* of a run row whose data are this statement's columns */
     bool reply_list;                 /* data is an array of `reply` */
     const char *produces;            /* media type other than application/json: raw body */
+    const char *csv;                 /* a list as text/csv: the name of the file */
     int status;                      /* 0: 200, or 204 when there is no reply */
     int also;         /* another success: found again, only tried; or 503 with the same reply */
     const err *fails; /* errors beyond those that the gates give, ended by E_OK */
     enum idempotency_kind idempotency;
     struct audit_rule audit;
+    const char *unaudited; /* of a row that should name an action: why it names none */
     struct event_rule event;
     const struct pg_stmt *probe; /* read by the same identity: does the target exist for the caller?
                                     tells 403 from 404 when a write touched nothing */
     enum csrf_kind csrf;
+    enum second_factor_kind second_factor;
     enum cache_kind cache;
     enum pool_kind pool;
     bool unbounded;       /* a list that grows without bound: counted only on count=exact */

@@ -436,7 +436,8 @@ static gate *const gates_before[] = {
 };
 
 static gate *const gates_work[] = {
-    gate_idempotency, gate_run, gate_audit, gate_event, gate_keep_answer, gate_commit,
+    gate_second_factor, gate_idempotency, gate_run,    gate_audit,
+    gate_event,         gate_keep_answer, gate_commit,
 };
 
 static err

@@ -154,7 +154,10 @@ slot_add(struct api *api, enum slot_gauge gauge, int change)
 static bool
 auth_failure(err e)
 {
-    return e != E_OK && (err_info(e)->status == 401 || e == E_CSRF);
+    /* That a code is owed is no failure; that it was wrong is one, whatever its status. */
+    if (e == E_OK || e == E_SECOND_FACTOR_REQUIRED)
+        return false;
+    return err_info(e)->status == 401 || e == E_CSRF || e == E_SECOND_FACTOR_INVALID;
 }
 
 void

@@ -8,6 +8,10 @@
 #include "api/tx.h"
 #include "base/json.h"
 #include "pg/codec.h"
+#include "pg/csv_out.h"
+
+/* Bytes of a CSV answer after which no further line is begun; far below ANSWER_MAX. */
+#define CSV_ENOUGH ((size_t)4 << 20)
 
 /* --- objects ------------------------------------------------------------------------------- */
 
@@ -210,7 +214,7 @@ list_link_offset(struct req *r, struct buf *b, const char *rel, int64_t offset)
 }
 
 static void
-list_links(struct req *r, bool more, struct text cursor)
+list_links(struct req *r, int shown, bool more, struct text cursor)
 {
     int64_t limit = r->list.limit, offset = r->list.pg.offset;
     struct buf b;
@@ -225,11 +229,22 @@ list_links(struct req *r, bool more, struct text cursor)
         list_link(r, &b, "cursor=", cursor);
         buf_z(&b, ">; rel=\"next\"");
     } else if (more)
-        list_link_offset(r, &b, ">; rel=\"next\"", offset + limit);
+        list_link_offset(r, &b, ">; rel=\"next\"", offset + shown);
     if (r->total > 0)
         list_link_offset(r, &b, ">; rel=\"last\"", (r->total - 1) / limit * limit);
     reply_header(r, "Link", buf_as_text(&b));
     buf_free(&b);
+}
+
+/* A page as a file: what does not fit comes with the next one. */
+static int
+reply_csv(struct req *r, const PGresult *result, int shown)
+{
+    reply_header(r, "Content-Disposition",
+                 arena_printf(r->arena, "attachment; filename=\"%s\"", r->row->csv));
+    csv_head(r->body_out, r->row->sql);
+    r->replied = true;
+    return csv_rows(r->body_out, r->row->sql, result, shown, CSV_ENOUGH);
 }
 
 void
@@ -237,11 +252,16 @@ reply_list(struct req *r, const PGresult *result)
 {
     const struct pg_stmt *stmt = r->row->sql;
     int rows = PQntuples(result);
-    bool more = rows > r->list.limit;
-    int shown = more ? (int)r->list.limit : rows;
-    struct text cursor = more ? cursor_write(r, result, shown - 1) : TEXT_NULL;
+    int shown = rows > r->list.limit ? (int)r->list.limit : rows;
     struct buf *out = r->body_out;
 
+    if (r->row->csv != NULL)
+        shown = reply_csv(r, result, shown);
+    bool more = rows > shown;
+    struct text cursor = more ? cursor_write(r, result, shown - 1) : TEXT_NULL;
+    list_links(r, shown, more, cursor);
+    if (r->row->csv != NULL)
+        return;
     buf_z(out, "{\"data\":[");
     pg_json_rows(out, stmt, result, shown);
     buf_z(out, "],\"page\":{\"limit\":");
@@ -259,7 +279,6 @@ reply_list(struct req *r, const PGresult *result)
     buf_z(out, ",\"next_cursor\":");
     json_text(out, cursor);
     buf_z(out, "}}");
-    list_links(r, more, cursor);
     r->replied = true;
 }
 
@@ -307,6 +326,10 @@ reply_problem(struct req *r)
     }
     if (r->nviolations > 0)
         problem_violations(r, out);
+    if (r->error == E_SECOND_FACTOR_REQUIRED) {
+        json_kv_text(out, "challenge", r->challenge);
+        json_kv_int(out, "expires_in", r->challenge_seconds);
+    }
     json_close(out, '}');
     r->replied = true;
 }

@@ -110,6 +110,10 @@ struct req {
     enum rate_class rate_class; /* RATE_NONE: nothing to tell */
     enum rate_class refused_by;
 
+    /* of E_SECOND_FACTOR_REQUIRED: what its answer tells */
+    struct text challenge;
+    int64_t challenge_seconds;
+
     /* for log and metrics */
     err error;
     struct uuid error_id;

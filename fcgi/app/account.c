@@ -431,10 +431,12 @@ static const struct endpoint rows[] = {
     {ENDPOINT(POST, "/auth/password/forgot", password_forgot, ANYONE, PUBLIC), .rate = RATE_AUTH,
      .in = SHAPE(address_input, address_fields), .run = account_forgot,
      .reply = SHAPE(accepted, accepted_fields), .status = 202, .idempotency = IDEMPOTENCY_NONE,
+     .unaudited = "A link is asked for, by whoever knows the address; nothing is changed.",
      .since = "0.1.0", .doc = "Ask for a link to choose a new password; the former one ends."},
     {ENDPOINT(POST, "/auth/password/reset", password_reset, ANYONE, PUBLIC), .rate = RATE_AUTH,
      .in = SHAPE(reset_input, reset_fields), .run = account_reset, .status = 204,
      .idempotency = IDEMPOTENCY_NONE, .pool = POOL_AUTH, .fails = FAILS(E_LINK_INVALID),
+     .unaudited = "Nobody is signed in; its statement writes account.password_reset.",
      .since = "0.1.0",
      .doc = "Choose a new password with a mailed link. All sessions end, and so does a lock."},
     {ENDPOINT(POST, "/auth/password/change", password_change, USER, EVERYONE), .rate = RATE_AUTH,
@@ -443,8 +445,8 @@ static const struct endpoint rows[] = {
      .audit = {"account.password_change", "user", NULL}, .since = "0.1.0",
      .doc = "Change one's password. Other sessions end; this one stays."},
     {ENDPOINT(POST, "/auth/logout-all", auth_logout_all, USER, EVERYONE), .run = account_logout_all,
-     .idempotency = IDEMPOTENCY_NONE, .status = 204, .since = "0.1.0",
-     .doc = "End all of one's sessions, this one included."},
+     .second_factor = SECOND_FACTOR_EXEMPT, .idempotency = IDEMPOTENCY_NONE, .status = 204,
+     .since = "0.1.0", .doc = "End all of one's sessions, this one included."},
 };
 
 DOMAIN(account, "Registration, addresses and passwords", rows);

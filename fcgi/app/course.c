@@ -79,6 +79,7 @@ static const struct endpoint rows[] = {
      .in = SHAPE(course_input, course_create_fields), .sql = &sql_course_insert, .status = 201,
      .location = "/courses/{id}",
      .fails = FAILS(E_JOIN_CODE_MISSING, E_JOIN_CODE_TAKEN, E_NOT_A_TEACHER),
+     .unaudited = "A course has its first owner; the event course.created keeps who made it.",
      .event = {"course.created", "course", "new", "new"}, .since = "0.1.0",
      .doc = "Create a draft course; only a title is required."},
     {ENDPOINT(GET, "/courses/{course_id}", course_get, USER, EVERYONE), .sql = &sql_course_get,

@@ -4,7 +4,8 @@
 #define DOMAINS(X) \
     X(health)      \
     X(document)    \
-    X(account) X(session) X(org) X(tenant) X(course) X(enrollment) X(announcement) X(audit)
+    X(account)     \
+    X(session) X(second_factor) X(org) X(tenant) X(course) X(enrollment) X(announcement) X(audit)
 
 #define DECLARE(name) extern const struct domain name##_domain;
 DOMAINS(DECLARE)

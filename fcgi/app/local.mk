@@ -6,6 +6,7 @@ app_sql = \
 	fcgi/app/enrollment.sql \
 	fcgi/app/health.sql \
 	fcgi/app/org.sql \
+	fcgi/app/second_factor.sql \
 	fcgi/app/session.sql \
 	fcgi/app/tenant.sql
 app_sql_paths = $(app_sql:%=$(top_srcdir)/%)
@@ -22,6 +23,7 @@ fcgi_libapp_a_SOURCES = \
 	fcgi/app/enrollment.c \
 	fcgi/app/health.c \
 	fcgi/app/org.c \
+	fcgi/app/second_factor.c \
 	fcgi/app/session.c \
 	fcgi/app/tenant.c
 nodist_fcgi_libapp_a_SOURCES = fcgi/app/statements.c fcgi/app/statements.h fcgi/app/schema_version.h

@@ -8,11 +8,12 @@
 #include "api/session.h"
 #include "app/statements.h"
 #include "auth/password.h"
+#include "auth/second_factor.h"
 #include "auth/secret.h"
 #include "auth/token.h"
+#include "auth/totp.h"
 #include "base/settings.h"
 #include "base/timestamp.h"
-#include "shm/shm.h"
 
 /* --- shapes ---------------------------------------------------------------------------------- */
 
@@ -29,6 +30,35 @@ static const struct field login_fields[] = {
           .doc = "The password"),
     FIELD(login_input, use_cookies, .preset = "false",
           .doc = "Also set the session's cookies, for browsers"),
+};
+
+struct factor_input {
+    struct text challenge;
+    struct text code;
+    bool use_cookies;
+};
+
+#define CHALLENGE_FIELD                                                                        \
+    FIELD(factor_input, challenge, .required = true, .min = 43, .max = 43,                     \
+          .format = FORMAT_OPAQUE, .sensitive = true, .account = true,                         \
+          .doc = "Of the answer second_factor_required; good for one sign-in, five tries and " \
+                 "300 seconds")
+#define COOKIES_FIELD(type)                     \
+    FIELD(type, use_cookies, .preset = "false", \
+          .doc = "Also set the session's cookies, for browsers")
+
+static const struct field second_factor_fields[] = {
+    CHALLENGE_FIELD,
+    FIELD(factor_input, code, .required = true, .min = 6, .max = 6, .format = FORMAT_CODE,
+          .sensitive = true, .doc = "Six digits of the authenticator; each code works once"),
+    COOKIES_FIELD(factor_input),
+};
+
+static const struct field recovery_fields[] = {
+    CHALLENGE_FIELD,
+    FIELD(factor_input, code, .required = true, .min = 16, .max = 32, .format = FORMAT_CODE,
+          .sensitive = true, .doc = "One of the recovery codes; each works once"),
+    COOKIES_FIELD(factor_input),
 };
 
 struct session_user {
@@ -155,10 +185,11 @@ session_rehash(struct req *r, const struct login_input *in, const struct sql_log
     return sql_password_rehash_run(r, &p, &row);
 }
 
+/* The session is the request's new thing. */
 static err
-session_start(struct req *r, const struct login_input *in, const struct sql_login_lookup_row *user)
+session_start(struct req *r, const struct sql_login_lookup_row *user, bool cookies)
 {
-    struct token_claims claims = {.user = user->user_id, .org = user->org_id, .session = uuid_v7()};
+    struct token_claims claims = {.user = user->user_id, .org = user->org_id, .session = r->new_id};
     struct session_tokens out = {
         .user = {user->user_id, user->org_id, user->role, user->name, user->email}};
     uint8_t *digest = arena_alloc(r->arena, SHA256_LEN);
@@ -181,9 +212,29 @@ session_start(struct req *r, const struct login_input *in, const struct sql_logi
         p.user_agent = TEXT_NULL;
     TRY(sql_session_open_run(r, &p, &opened));
     session_forget(r, opened.evicted.item, opened.evicted.count);
-    if (in->use_cookies)
+    if (cookies)
         reply_device_cookie(r, &user->user_id);
-    return session_reply(r, &claims, &out, in->use_cookies);
+    return session_reply(r, &claims, &out, cookies);
+}
+
+/* A user with a second factor gets a challenge in place of a session. */
+static err
+session_challenge(struct req *r, const struct sql_login_lookup_row *user)
+{
+    uint8_t *digest = arena_alloc(r->arena, SHA256_LEN);
+    struct text challenge = challenge_issue(r->arena, digest);
+    struct sql_second_factor_challenge_params p = {.user_id = user->user_id,
+                                                   .digest = {(const char *)digest, SHA256_LEN},
+                                                   .seconds = CHALLENGE_SECONDS};
+    struct sql_second_factor_challenge_row row;
+
+    TRY(sql_second_factor_challenge_run(r, &p, &row));
+    if (!row.needed)
+        return E_OK;
+    r->challenge = challenge;
+    r->challenge_seconds = CHALLENGE_SECONDS;
+    r->keep = true;
+    return fail(r, E_SECOND_FACTOR_REQUIRED);
 }
 
 /* Counts the attempt before its password is looked at, for good: attempts at once cannot pass the
@@ -254,7 +305,110 @@ session_login(struct req *r, const void *input)
     TRY(sql_signin_passed_run(r, &passed, &ignored));
     if (stale)
         TRY(session_rehash(r, in, &user));
-    return session_start(r, in, &user);
+    TRY(session_challenge(r, &user));
+    return session_start(r, &user, in->use_cookies);
+}
+
+/* --- the second step of a sign-in ---------------------------------------------------------------
+ */
+
+/* What a challenge is answered with: the time step of a code, or a recovery code's digest. */
+struct answer {
+    bool right; /* as far as can be told before it is known whether it was used */
+    int64_t step;
+    struct text recovery; /* TEXT_NULL: a step */
+};
+
+typedef struct answer answer_fn(struct req *r, struct text secret, struct text code);
+
+static struct answer
+answer_code(struct req *r, struct text secret, struct text code)
+{
+    struct answer a = {.recovery = TEXT_NULL};
+
+    (void)r;
+    a.right = totp_match(secret, code, timestamp_now().us / 1000000, &a.step);
+    return a;
+}
+
+static struct answer
+answer_recovery(struct req *r, struct text secret, struct text code)
+{
+    uint8_t *digest = arena_alloc(r->arena, SHA256_LEN);
+
+    return (struct answer){.right = recovery_digest(secret, code, digest),
+                           .recovery = {(const char *)digest, SHA256_LEN}};
+}
+
+/* Whose challenge it is; the attempt is counted, also when it goes wrong. */
+static err
+session_challenged(struct req *r, struct text digest, struct sql_second_factor_challenged_row *ret)
+{
+    struct sql_second_factor_challenged_params p = {.digest = digest};
+    bool found;
+
+    TRY(sql_second_factor_challenged_run(r, &p, ret, &found));
+    if (!found)
+        return fail(r, E_SECOND_FACTOR_CHALLENGE);
+    r->keep = true;
+    r->retry_after = ret->wait;
+    return ret->wait > 0 ? fail(r, E_SECOND_FACTOR_LOCKED) : E_OK;
+}
+
+static err
+session_answer(struct req *r, const struct factor_input *in, answer_fn *check,
+               struct sql_second_factor_challenged_row *ret_user)
+{
+    uint8_t *digest = arena_alloc(r->arena, SHA256_LEN);
+    struct text key = {(const char *)digest, SHA256_LEN};
+    struct sql_second_factor_answer_params p = {.digest = key, .session_id = r->new_id};
+    struct sql_second_factor_settle_params settle = {.digest = key};
+    struct sql_second_factor_answer_row taken;
+    struct sql_second_factor_settle_row settled;
+    struct text secret;
+
+    challenge_digest(in->challenge, digest);
+    TRY(session_challenged(r, key, ret_user));
+    TRY(factor_open(r->arena, &ret_user->user_id, &ret_user->org_id, ret_user->sealed, &secret));
+    struct answer a = check(r, secret, in->code);
+    p.step = a.step;
+    p.recovery = a.recovery;
+    if (!a.right)
+        return fail(r, E_SECOND_FACTOR_INVALID);
+    TRY(sql_second_factor_answer_run(r, &p, &taken));
+    if (!taken.taken)
+        return fail(r, E_SECOND_FACTOR_INVALID);
+    r->keep = false; /* from here on it is all or nothing */
+    struct sql_login_lookup_row user = {.user_id = ret_user->user_id,
+                                        .org_id = ret_user->org_id,
+                                        .name = ret_user->name,
+                                        .email = ret_user->email,
+                                        .role = ret_user->role};
+    TRY(session_start(r, &user, in->use_cookies));
+    return sql_second_factor_settle_run(r, &settle, &settled);
+}
+
+static err
+session_second_factor(struct req *r, const void *input)
+{
+    struct sql_second_factor_challenged_row user;
+
+    return session_answer(r, input, answer_code, &user);
+}
+
+static err
+session_recovery_code(struct req *r, const void *input)
+{
+    struct sql_second_factor_challenged_row user;
+
+    TRY(session_answer(r, input, answer_recovery, &user));
+    return mail_enqueue(r, &(struct mail){.kind = MAIL_SECOND_FACTOR,
+                                          .org = user.org_id,
+                                          .user = &user.user_id,
+                                          .address = user.email,
+                                          .name = user.name,
+                                          .locale = user.locale,
+                                          .detail = TEXT("recovery_code_used")});
 }
 
 /* --- refresh and logout ---------------------------------------------------------------------- */
@@ -363,17 +517,34 @@ static const struct endpoint rows[] = {
     {ENDPOINT(POST, "/auth/login", auth_login, ANYONE, PUBLIC), .rate = RATE_AUTH,
      .in = SHAPE(login_input, login_fields), .run = session_login, .reply = TOKENS_SHAPE,
      .idempotency = IDEMPOTENCY_NONE, .pool = POOL_AUTH,
-     .fails = FAILS(E_CREDENTIALS_INVALID, E_ORG_SUSPENDED),
+     .fails = FAILS(E_CREDENTIALS_INVALID, E_SECOND_FACTOR_REQUIRED, E_ORG_SUSPENDED),
      .audit = {"session.start", "session", "session"},
      .event = {"session.started", "session", "session", NULL}, .since = "0.1.0",
      .doc = "Sign in with e-mail and password."},
+    {ENDPOINT(POST, "/auth/login/second-factor", auth_second_factor, ANYONE, PUBLIC),
+     .rate = RATE_AUTH, .in = SHAPE(factor_input, second_factor_fields),
+     .run = session_second_factor, .reply = TOKENS_SHAPE, .idempotency = IDEMPOTENCY_NONE,
+     .fails = FAILS(E_SECOND_FACTOR_CHALLENGE, E_SECOND_FACTOR_INVALID, E_SECOND_FACTOR_LOCKED,
+                    E_ORG_SUSPENDED),
+     .audit = {"session.start", "session", "session"},
+     .event = {"session.started", "session", "session", NULL}, .since = "0.2.0",
+     .doc = "Complete a sign-in that owes a code with the authenticator's."},
+    {ENDPOINT(POST, "/auth/login/recovery-code", auth_recovery_code, ANYONE, PUBLIC),
+     .rate = RATE_AUTH, .in = SHAPE(factor_input, recovery_fields), .run = session_recovery_code,
+     .reply = TOKENS_SHAPE, .idempotency = IDEMPOTENCY_NONE,
+     .fails = FAILS(E_SECOND_FACTOR_CHALLENGE, E_SECOND_FACTOR_INVALID, E_SECOND_FACTOR_LOCKED,
+                    E_ORG_SUSPENDED),
+     .audit = {"second_factor.recovery_code_used", "session", "session"},
+     .event = {"session.started", "session", "session", NULL}, .since = "0.2.0",
+     .doc = "Complete a sign-in that owes a code with a recovery code."},
     {ENDPOINT(POST, "/auth/refresh", auth_refresh, REFRESH, PUBLIC), .rate = RATE_AUTH,
      .in = SHAPE(refresh_input, refresh_fields), .body = BODY_JSON_OPTIONAL, .run = session_refresh,
      .reply = TOKENS_SHAPE, .idempotency = IDEMPOTENCY_NONE, .fails = FAILS(E_REFRESH_INVALID),
      .since = "0.1.0", .doc = "Exchange a refresh token for new tokens; each works once."},
     {ENDPOINT(POST, "/auth/logout", auth_logout, USER, EVERYONE), .run = session_logout,
-     .idempotency = IDEMPOTENCY_NONE, .status = 204, .audit = {"session.end", "session", "session"},
-     .since = "0.1.0", .doc = "End the session of the access token."},
+     .second_factor = SECOND_FACTOR_EXEMPT, .idempotency = IDEMPOTENCY_NONE, .status = 204,
+     .audit = {"session.end", "session", "session"}, .since = "0.1.0",
+     .doc = "End the session of the access token."},
     {ENDPOINT(GET, "/users/me/sessions", user_session_list, USER, EVERYONE),
      .sql = &sql_session_list, .since = "0.2.0",
      .doc = "List where one is signed in, newest first."},
@@ -398,8 +569,8 @@ static const struct endpoint rows[] = {
      .in = SHAPE(user_input, user_fields), .sql = &sql_user_unlock, .fails = FAILS(E_ROLE_TOO_HIGH),
      .audit = {"account.unlock", "user", "user_id"}, .since = "0.2.0",
      .doc = "Lift the locks that failed sign-ins have put on an account; says how many."},
-    {ENDPOINT(GET, "/users/me", user_me, USER, EVERYONE), .sql = &sql_user_me, .since = "0.1.0",
-     .doc = "Read one's own account."},
+    {ENDPOINT(GET, "/users/me", user_me, USER, EVERYONE), .sql = &sql_user_me,
+     .second_factor = SECOND_FACTOR_EXEMPT, .since = "0.1.0", .doc = "Read one's own account."},
     {ENDPOINT(PATCH, "/users/me", user_me_update, USER, EVERYONE), .in = SHAPE(me_input, me_fields),
      .sql = &sql_user_me_update, .since = "0.1.0",
      .doc = "Change one's name, language or time zone."},

@@ -56,8 +56,7 @@ key_find(struct text id, uint8_t ret_key[DATA_KEY_BYTES])
     return false;
 }
 
-/* --- what a value is bound to ------------------------------------------------------------------
- */
+/* --- what a value is bound to ----------------------------------------------------------------- */
 
 static uint8_t *
 put(uint8_t *to, const void *p, size_t n)
@@ -95,8 +94,7 @@ associated_data(struct arena *a, const struct envelope_place *place, struct text
     return (struct text){(const char *)bytes, size};
 }
 
-/* --- the cipher --------------------------------------------------------------------------------
- */
+/* --- the cipher ------------------------------------------------------------------------------- */
 
 /* What both directions begin with. Only a fault of the library ends here. */
 static EVP_CIPHER_CTX *
@@ -148,8 +146,7 @@ decrypt(const uint8_t *key, struct text aad, uint8_t *bytes, size_t len, uint8_t
     return ok;
 }
 
-/* --- sealing and opening -----------------------------------------------------------------------
- */
+/* --- sealing and opening ---------------------------------------------------------------------- */
 
 static err
 place_error(err e, const char *message, const struct envelope_place *place, struct text key_id)

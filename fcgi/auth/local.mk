@@ -9,10 +9,16 @@ fcgi_libauth_a_SOURCES = \
 	fcgi/auth/link.h \
 	fcgi/auth/password.c \
 	fcgi/auth/password.h \
+	fcgi/auth/qr.c \
+	fcgi/auth/qr.h \
+	fcgi/auth/second_factor.c \
+	fcgi/auth/second_factor.h \
 	fcgi/auth/secret.c \
 	fcgi/auth/secret.h \
 	fcgi/auth/token.c \
 	fcgi/auth/token.h \
 	fcgi/auth/token_cache.c \
-	fcgi/auth/token_verify.c
+	fcgi/auth/token_verify.c \
+	fcgi/auth/totp.c \
+	fcgi/auth/totp.h
 EXTRA_DIST += fcgi/auth/README.md

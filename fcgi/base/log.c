@@ -298,7 +298,7 @@ log_pending_use(struct log_pending *p)
     own_pid = getpid();
     pending = p;
     if (p != NULL)
-        atexit(log_flush);
+        (void)atexit(log_flush);
 }
 
 void

@@ -18,7 +18,7 @@ enum setting_kind {
     SETTING_URL,     /* scheme://… ; `choices` lists schemes */
     SETTING_ORIGINS, /* comma-separated scheme://host[:port], or * */
     SETTING_CIDRS,   /* comma-separated addresses or networks */
-    SETTING_LIST,    /* comma-separated words of letters, digits and ._+*-/ */
+    SETTING_LIST,    /* comma-separated words of letters, digits and ._+*-/; of `choices`, if any */
     SETTING_BASE64,  /* standard alphabet, line breaks allowed; min and max bound its length */
     SETTING_KEY,     /* base64 of 32 bytes */
     SETTING_KEYS,    /* comma-separated id:base64 of 32 bytes */

@@ -203,7 +203,8 @@ check_list(const struct setting_info *s, struct text t, int64_t *ret_number)
         return false;
     while (t.p != NULL) {
         struct text word = text_trim(text_cut(&t, ','));
-        if (word.len == 0 || !all_in_set(word, LIST_WORD))
+        if (word.len == 0 || !all_in_set(word, LIST_WORD) ||
+            (s->choices[0] != '\0' && !is_choice(s->choices, word)))
             return false;
     }
     return true;
@@ -320,7 +321,10 @@ setting_describe(enum setting_id id, char *ret_text, size_t size)
         snprintf(ret_text, size, "addresses or networks (10.0.0.0/8) separated by commas");
         break;
     case SETTING_LIST:
-        snprintf(ret_text, size, "words separated by commas, at most %lld bytes", max);
+        if (s->choices[0] != '\0')
+            snprintf(ret_text, size, "words out of %s, separated by commas", choices);
+        else
+            snprintf(ret_text, size, "words separated by commas, at most %lld bytes", max);
         break;
     case SETTING_BASE64:
         snprintf(ret_text, size, "base64, at most %lld bytes", max);

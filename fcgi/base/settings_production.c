@@ -337,6 +337,9 @@ settings_check_together(const struct setting_value values[S_COUNT], struct fault
     if (values[S_SESSION_IDLE_MINUTES].number != 0 &&
         values[S_SESSION_IDLE_MINUTES].number <= values[S_TOKEN_EXPIRY_MINUTES].number)
         fault_add(f, "SESSION_IDLE_MINUTES", "expected 0, or more than TOKEN_EXPIRY_MINUTES");
+    if (values[S_TWO_FACTOR_REQUIRED_ROLES].text[0] != '\0' &&
+        values[S_DATA_ENCRYPTION_PRIMARY_KEY].text[0] == '\0')
+        fault_add(f, "TWO_FACTOR_REQUIRED_ROLES", "needs DATA_ENCRYPTION_PRIMARY_KEY");
     if (strcmp(values[S_APP_ENV].text, "production") == 0)
         check_production(values, f);
 }

@@ -24,6 +24,7 @@ enum ctl_option {
     CTL_PASSWORD_FILE = 64, /* --password-file FILE */
     CTL_ALG = 128,          /* --alg NAME */
     CTL_NEXT = 256,         /* --next */
+    CTL_EXPECT = 512,       /* --expect FILE */
 };
 
 struct ctl_options {
@@ -35,6 +36,7 @@ struct ctl_options {
     const char *script;
     const char *password_file;
     const char *alg;
+    const char *expect;
     bool next;
     char **args; /* what follows the options */
 };

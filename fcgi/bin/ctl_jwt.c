@@ -81,8 +81,7 @@ print_keyset(struct text base64)
     return 0;
 }
 
-/* --- jwt list, jwt retire -----------------------------------------------------------------------
- */
+/* --- jwt list, jwt retire --------------------------------------------------------------------- */
 
 static int
 list_keys(struct arena *a, const struct ctl_options *o)
@@ -120,8 +119,7 @@ retire_key(struct arena *a, const struct ctl_options *o)
     }
 }
 
-/* --- jwt rotate ---------------------------------------------------------------------------------
- */
+/* --- jwt rotate ------------------------------------------------------------------------------- */
 
 /* "2026-01-31-1f2e": tells its age, and two made on one day differ. */
 static struct text

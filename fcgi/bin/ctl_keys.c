@@ -35,8 +35,7 @@ struct work {
     time_t told;
 };
 
-/* --- what there is ------------------------------------------------------------------------------
- */
+/* --- what there is ---------------------------------------------------------------------------- */
 
 static int
 failed(err e)
@@ -114,8 +113,7 @@ usage_print(struct work *w, int64_t *ret_bad, int64_t *ret_old)
     return jobs_end(&w->jobs, e);
 }
 
-/* --- moving -------------------------------------------------------------------------------------
- */
+/* --- moving ----------------------------------------------------------------------------------- */
 
 /* The same value under the active key. What does not open is told by the log and left; an unknown
  * key is told once for all its values, at the end. */
@@ -258,8 +256,7 @@ list(struct work *w)
     return bad == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
-/* --- the commands -------------------------------------------------------------------------------
- */
+/* --- the commands ----------------------------------------------------------------------------- */
 
 static int
 with_jobs(int argc, char **argv, int (*run)(struct work *))

@@ -17,6 +17,7 @@ static const struct option option_table[] = {
     {"database", required_argument, NULL, CTL_DATABASE},
     {"script", required_argument, NULL, CTL_SCRIPT},
     {"password-file", required_argument, NULL, CTL_PASSWORD_FILE},
+    {"expect", required_argument, NULL, CTL_EXPECT},
     {"alg", required_argument, NULL, CTL_ALG},
     {"next", no_argument, NULL, CTL_NEXT},
     {NULL, 0, NULL, 0},
@@ -51,6 +52,8 @@ option_slot(int option, struct ctl_options *o)
         return &o->database;
     case CTL_SCRIPT:
         return &o->script;
+    case CTL_EXPECT:
+        return &o->expect;
     case CTL_ALG:
         return &o->alg;
     default:

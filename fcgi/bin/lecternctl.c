@@ -15,8 +15,8 @@ static int run_help(int argc, char **argv);
 static int run_version(int argc, char **argv);
 
 static const struct ctl_command commands[] = {
-    {"audit verify", "[--config FILE]",
-     "Check the audit log's hash chains and print every fault; the status is 1 when there is one.",
+    {"audit verify", "[--expect FILE] [--config FILE]",
+     "Check the audit log's hash chains, and what was printed before, and print faults and heads.",
      ctl_audit_verify},
     {"config check", "[--config FILE]", "Check all settings and print every fault.",
      ctl_config_check},

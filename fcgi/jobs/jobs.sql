@@ -40,11 +40,18 @@ select app.purge_invitations(:batch) as gone;
 -- columns: timeout text
 select set_config('statement_timeout', '0', true) as timeout;
 
+-- name: audit_heads
+-- kind: read
+-- returns: many
+-- columns: chain int4, seq int8, hash text
+select chain, seq, hash from app.audit_heads();
+
 -- name: audit_verify
 -- kind: read
 -- returns: many
--- columns: chain int4, seq int8, problem text
-select chain, seq, problem from app.audit_verify();
+-- params: expected text[]
+-- columns: chain int4, seq int8, id uuid?, problem text
+select chain, seq, id, problem from app.audit_verify(:expected);
 
 -- name: mail_claim
 -- kind: write

@@ -13,7 +13,7 @@
 #include "out/mail_text.h"
 #include "out/mime.h"
 
-#define RUN_MAX_MS 10000 /* then other kinds have their turn */
+#define RUN_MAX_MS 5000 /* then other kinds have their turn */
 #define LEASE_MARGIN_SECONDS 15
 #define PAUSE_MAX_SECONDS ((int64_t)6 * 3600)
 #define MAIL_BYTES_MAX 131072

@@ -238,7 +238,7 @@ pg_get_text(const PGresult *result, int row, int column)
     return (struct text){PQgetvalue(result, row, column), (size_t)PQgetlength(result, row, column)};
 }
 
-static struct text
+struct text
 pg_get_json(const PGresult *result, int row, int column)
 {
     struct text t = pg_get_text(result, row, column);

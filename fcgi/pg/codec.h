@@ -40,5 +40,6 @@ int64_t pg_get_int(const PGresult *result, int row, int column); /* int4 or int8
 struct timestamp pg_get_time(const PGresult *result, int row, int column);
 struct uuid pg_get_uuid(const PGresult *result, int row, int column);
 struct text pg_get_text(const PGresult *result, int row, int column);
+struct text pg_get_json(const PGresult *result, int row, int column); /* of a jsonb column */
 
 #endif

@@ -149,7 +149,9 @@ pg_ensure(struct pg *p)
     if (p->conn == NULL)
         abort();
     p->connects++;
-    if (PQstatus(p->conn) != CONNECTION_OK || PQenterPipelineMode(p->conn) != 1)
+    /* A blocking send to a server that does not read waits without bound. */
+    if (PQstatus(p->conn) != CONNECTION_OK || PQsetnonblocking(p->conn, 1) != 0 ||
+        PQenterPipelineMode(p->conn) != 1)
         return pg_connect_failed(p);
     PQsetNoticeReceiver(p->conn, pg_ignore_notice, NULL);
     p->pause_ms = 0;
@@ -290,7 +292,7 @@ pg_send(struct pg *p, const struct pg_query *q)
     bool keep = !q->once && p->prepared_count < PREPARED_SLOTS / 2;
     bool prepared;
 
-    if (q->nvalues > PARAMS_MAX || p->owed_count + 4 > PIPELINE_MAX)
+    if (q->nvalues > PARAMS_MAX || p->owed_count + 5 > PIPELINE_MAX)
         return E_INTERNAL;
     TRY(pg_ensure(p));
     prepared = *pg_prepared_slot(p, hash) == hash || pg_prepare_is_owed(p, hash);
@@ -370,20 +372,34 @@ pg_result_error(struct pg *p, const PGresult *result, const struct pg_stmt *stmt
     return e == E_OK ? E_INTERNAL : e;
 }
 
+/* What is queued goes out while the server takes it. False when the connection is gone. */
+static bool
+pg_push(struct pg *p, short *ret_events)
+{
+    int unsent = PQflush(p->conn);
+
+    *ret_events = (short)(unsent == 1 ? POLLIN | POLLOUT : POLLIN);
+    return unsent >= 0;
+}
+
 /* PQgetResult alone waits without bound for a server that has gone silent, and for a message that
  * it dropped itself for want of memory. */
 static bool
 pg_await(struct pg *p)
 {
-    struct pollfd server = {.fd = PQsocket(p->conn), .events = POLLIN};
+    struct pollfd server = {.fd = PQsocket(p->conn)};
     int64_t end = -1;
 
     while (PQisBusy(p->conn) == 1) {
         int64_t now = clock_ms();
         if (end < 0)
             end = now + p->patience_ms;
+        if (!pg_push(p, &server.events))
+            return false;
         int n = poll(&server, 1, end > now ? (int)(end - now) : 0);
-        if (n == 0 || (n < 0 && errno != EINTR) || (n > 0 && PQconsumeInput(p->conn) != 1))
+        if (n == 0 || (n < 0 && errno != EINTR))
+            return false;
+        if (n > 0 && (server.revents & ~POLLOUT) != 0 && PQconsumeInput(p->conn) != 1)
             return false;
     }
     return true;
@@ -555,22 +571,28 @@ pg_commit(struct pg *p)
     return pg_drain(p);
 }
 
+static bool
+pg_send_word(struct pg *p, const char *word)
+{
+    if (PQsendQueryParams(p->conn, word, 0, NULL, NULL, NULL, NULL, 0) != 1) {
+        (void)pg_lost(p);
+        return false;
+    }
+    pg_owe(p, OWED_EXECUTE, NULL, 0);
+    return true;
+}
+
+/* BEGIN makes the implicit transaction an explicit one, with all that was done in it: of a ROLLBACK
+ * alone the server's log would have a warning each time. Both are skipped by the server if a
+ * failure has ended the transaction already. */
 void
 pg_rollback(struct pg *p)
 {
     if (!p->open || p->conn == NULL)
         return;
-    if (!p->sync_sent) {
-        /* Ends the implicit transaction; skipped by the server if a failure has ended it already.
-         */
-        if (PQsendQueryParams(p->conn, "ROLLBACK", 0, NULL, NULL, NULL, NULL, 0) != 1) {
-            (void)pg_lost(p);
-            return;
-        }
-        pg_owe(p, OWED_EXECUTE, NULL, 0);
-        if (pg_send_commit(p) != E_OK)
-            return;
-    }
+    if (!p->sync_sent &&
+        (!pg_send_word(p, "BEGIN") || !pg_send_word(p, "ROLLBACK") || pg_send_commit(p) != E_OK))
+        return;
     err ignored = pg_drain(p);
     (void)ignored;
 }

@@ -70,10 +70,12 @@ select is(t.act('none', format('value:select l::text from app.signin_locked(%L, 
 from (values ('student@a.example', 'elsewhere', 'x1', '(' || t.id('A') || ',' || t.id('student') || ',student,en)'),
              ('student@a.example', 'network 2001:db8:1:2::/64', 'x2', '(' || least(t.id('A'), t.id('B')) || ',,,en)'),
              ('nobody@a.example', 'elsewhere', 'x3', '(' || least(t.id('A'), t.id('B')) || ',,,en)'),
+             ('student@a.example', 'network 192.0.2.1/32', 'x5', '(' || t.id('A') || ',' || t.id('student') || ',student,en)'),
              ('disabled@a.example', 'elsewhere', 'x4', '(' || least(t.id('A'), t.id('B')) || ',,,en)')) v (e, s, x, w);
 select is((select string_agg(action || ' ' || target_type || ' ' || (target_id = t.id('student')) || ' ' || (org_id = t.id('A')) || ' ' || coalesce(actor_id::text, 'nobody') || ' ' || after::text, ', ')
            from app.audit_logs where id in (t.id('x1'), t.id('x2'), t.id('x3'), t.id('x4'))),
-          'account.lock user true true nobody {"source": "elsewhere"}', 'one audit row, without the address');
+          'account.lock user true true nobody {"source": "elsewhere"}', 'one audit row');
+select is((select after::text from app.audit_logs where id = t.id('x5')), '{"source": "network"}', 'which knows no address');
 
 -- lifted
 select is(t.dry(who, format('value:select app.user_unlock(t.id(%L))', usr)), answer, who || ' unlocks ' || usr)

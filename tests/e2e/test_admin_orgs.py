@@ -4,6 +4,7 @@ import uuid
 
 import pytest
 
+import lib_factor as factor
 from lib_domain import PASSWORD, People, Rows, at_once, data, ids, listed, refused, unique, violations
 from lib_gates import identity
 from lib_mail import invitation
@@ -215,6 +216,15 @@ def test_suspended_means_nobody_is_served(operator, tenant, new_client, anon, ro
     refused(tenant.admin.get(V1 + "/users/me"), 401, "session_ended")
     assert People(new_client, None).enter(tenant.form["admin_email"]).role == "admin"
     data(anon.post(f"{V1}/invitations/{token}/accept", json={"name": "x", "password": PASSWORD}), 201)
+
+
+def test_suspended_is_told_after_the_second_step(operator, tenant, new_client):
+    email, anon = tenant.form["admin_email"], new_client()
+    app, codes = factor.enrol(tenant.admin)
+    assert data(operator.patch(tenant.path, json={"status": "suspended"}))["status"] == "suspended"
+    given = factor.challenge(anon, email)
+    refused(factor.answer(anon, given, app.code(1)), 403, "org_suspended")
+    refused(factor.answer(anon, given, codes[0], way="recovery-code"), 403, "org_suspended")
 
 
 def test_sign_ins_while_it_is_suspended_do_not_outlive_it(operator, tenant, new_client, instance):

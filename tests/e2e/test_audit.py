@@ -1,4 +1,6 @@
 """The audit trail: what is in it, what is not, who reads it, and that it is whole."""
+import csv
+import io
 import ipaddress
 import json
 import os
@@ -7,13 +9,27 @@ import re
 import subprocess
 import uuid
 
+import jwt
 import pytest
 
-from lib_domain import (People, Rows, at_once, data, done, enrol, listed, make_course, refused, unique,
-                        violations, when)
-from lib_pool import binary, home
+import lib_factor
+from lib_domain import (PASSWORD, People, Rows, at_once, data, done, enrol, listed, make_course, refused,
+                        unique, violations, when)
+from lib_factor import FACTOR
+from lib_pool import binary, home, pools
 
 LOGS = "/api/v1/admin/audit-logs"
+SHEET = LOGS + ".csv"
+
+
+class Anything:
+    """Equal to whatever is there"""
+
+    def __eq__(self, other):
+        return other is not None
+
+
+ANYTHING = Anything()
 
 
 @pytest.fixture(scope="module")
@@ -111,8 +127,85 @@ def notice_delete(teacher, student, people, admin):
             teacher, ("course_id", course["id"], None))
 
 
+def session_of(client):
+    return next(s["id"] for s in data(client.get("/api/v1/users/me/sessions")) if s["current"])
+
+
+def sign_in(teacher, student, people, admin):
+    user, client = people.make(), people.new_client("audited")
+    answer = client.post("/api/v1/auth/login", json={"email": user.email, "password": PASSWORD})
+    client.headers["authorization"] = "Bearer " + data(answer)["access_token"]
+    # What opening a session changes first is when its user signed in last.
+    return answer, "session.start", "session", session_of(client), user, ("further_changes", None, 1)
+
+
+def sign_out(teacher, student, people, admin):
+    user = people.make()
+    session = session_of(user)
+    return (user.post("/api/v1/auth/logout"), "session.end", "session", session, user,
+            ("revoked_reason", None, "logout"))
+
+
+def session_revoke(teacher, student, people, admin):
+    user = people.make()
+    session = session_of(people.enter(user.email))
+    return (user.delete(f"/api/v1/users/me/sessions/{session}"), "session.revoke", "session", session, user,
+            ("revoked_reason", None, "revoked"))
+
+
+def sessions_revoke(teacher, student, people, admin):
+    user = people.make()
+    return (admin.delete(f"/api/v1/org/users/{user.id}/sessions"), "session.revoke_all", "user", user.id, admin,
+            ("revoked_reason", None, "revoked_by_admin"))
+
+
+def unlock(teacher, student, people, admin):
+    return (admin.post(f"/api/v1/org/users/{student.id}/unlock"), "account.unlock", "user", student.id, admin, None)
+
+
+def factor_begin(teacher, student, people, admin):
+    user = people.make()
+    return user.post(FACTOR, json={"password": PASSWORD}), "second_factor.begun", "user", None, user, None
+
+
+def factor_confirm(teacher, student, people, admin):
+    user = people.make()
+    answer = user.post(FACTOR + "/confirm", json={"code": lib_factor.begin(user).code()})
+    return answer, "second_factor.enabled", "user", None, user, ("confirmed_at", None, ANYTHING)
+
+
+def factor_codes(teacher, student, people, admin):
+    user = people.make()
+    code = lib_factor.enrol(user)[0].code(1)
+    return (user.post(FACTOR + "/recovery-codes", json={"code": code}), "second_factor.codes_renewed", "user", None,
+            user, None)
+
+
+def factor_disable(teacher, student, people, admin):
+    user = people.make()
+    body = {"password": PASSWORD, "code": lib_factor.enrol(user)[1][0]}
+    return (user.post(FACTOR + "/disable", json=body), "second_factor.disabled", "user", None, user,
+            ("used_at", None, ANYTHING))
+
+
+def factor_reset(teacher, student, people, admin):
+    user = people.make()
+    lib_factor.enrol(user)
+    return (admin.delete(f"/api/v1/org/users/{user.id}/second-factor"), "second_factor.reset", "user", user.id, admin,
+            None)
+
+
+def factor_recovery(teacher, student, people, admin):
+    user = people.make()
+    codes = lib_factor.enrol(user)[1]
+    answer = lib_factor.answer(user, lib_factor.challenge(user, user.email), codes[0], "recovery-code")
+    session = jwt.decode(data(answer)["access_token"], options={"verify_signature": False})["sid"]
+    return answer, "second_factor.recovery_code_used", "session", session, user, ("used_at", None, ANYTHING)
+
+
 ACTIONS = [org_update, user_role, course_delete, course_transfer, staff_add, staff_remove, withdraw, imported,
-           import_undo, notice_delete]
+           import_undo, notice_delete, sign_in, sign_out, session_revoke, sessions_revoke, unlock, factor_begin,
+           factor_confirm, factor_codes, factor_disable, factor_reset, factor_recovery]
 
 
 @pytest.mark.parametrize("act", ACTIONS, ids=lambda a: a.__name__)
@@ -137,9 +230,11 @@ def test_every_audited_operation_is_tried_here(instance):
     """The interface's document says which operations are audited; none may be missing above"""
     reference = (pathlib.Path(__file__).resolve().parents[2] / "docs/api/reference.md").read_text()
     declared = set(re.findall(r"Audited as `([a-z_.]+)`", reference))
-    tried = {"org.update", "user.role", "course.delete", "course.transfer_owner", "course.staff_add",
+    tried = {"second_factor.begun", "second_factor.enabled", "second_factor.codes_renewed", "second_factor.disabled",
+             "second_factor.reset", "second_factor.recovery_code_used", "org.update", "user.role", "course.delete", "course.transfer_owner", "course.staff_add",
              "course.staff_remove", "enrollment.withdraw", "enrollment.import", "enrollment.import_undo",
-             "announcement.delete"}
+             "announcement.delete", "session.start", "session.end", "session.revoke", "session.revoke_all",
+             "account.unlock"}
     assert declared == tried and len(ACTIONS) == len(tried)
 
 
@@ -257,6 +352,8 @@ def test_filters(teacher, people, api):
     assert found(actor_id=teacher.id, target_type="course") == newest
     assert found(actor_id=teacher.id, target_type="user") == []
     assert found(target_id=courses[0]["id"]) == [made[0]["id"]]
+    assert found(request_id=made[1]["request_id"]) == [made[1]["id"]]
+    assert found(request_id=unique()) == []
     assert found(actor_id=teacher.id, sort="created_at") == newest[::-1]
     assert found(actor_id=teacher.id, **{"created_at[gte]": made[1]["created_at"]})[:1] == [made[1]["id"]]
     assert found(actor_id=teacher.id, **{"created_at[lte]": when(days=-1)}) == []
@@ -302,3 +399,134 @@ def verify_command(instance):
 def test_verify_says_that_it_is_whole(instance):
     verify = verify_command(instance)
     assert verify.returncode == 0 and "whole" in verify.stdout, verify.stdout + verify.stderr
+
+
+# --- as CSV ----------------------------------------------------------------------------------------
+
+def sheet(answer):
+    """Lines of a CSV answer as dicts, by a reader that is not ours"""
+    assert answer.status_code == 200, answer.text[:400]
+    assert answer.headers["content-type"] == "text/csv; charset=utf-8"
+    assert answer.headers["content-disposition"] == 'attachment; filename="audit-logs.csv"'
+    assert answer.headers["cache-control"] == "private, no-store"
+    text = answer.content.decode()
+    assert text.endswith("\r\n") and text.count("\r\n") == len(text.splitlines())
+    return list(csv.DictReader(io.StringIO(text, newline=""), strict=True))
+
+
+def as_csv(row):
+    """A row of the list as the sheet shows it, but for how JSON is spaced"""
+    return {name: "" if value is None else value if name in ("before", "after") else str(value)
+            for name, value in row.items()}
+
+
+def read_json(line):
+    return {name: json.loads(value) if name in ("before", "after") and value else value for name, value in line.items()}
+
+
+def test_csv_says_what_the_list_says(teacher, api):
+    admin = api("admin")
+    done(teacher.delete(f"/api/v1/courses/{make_course(teacher)['id']}"))
+    before = data(admin.get("/api/v1/org"))["settings"]
+    data(admin.patch("/api/v1/org", json={"settings": {"quote": 'a "b", c;\n\u00e4', "mark": unique()}}))
+    data(admin.patch("/api/v1/org", json={"settings": before}))
+    for query in ({}, {"action": "org.update"}, {"actor_id": teacher.id, "sort": "created_at"},
+                  {"created_at[gte]": when(minutes=-5)}, {"target_id": str(uuid.uuid4())}):
+        lines = sheet(admin.get(SHEET, params={"limit": 20, **query}))
+        rows = data(admin.get(LOGS, params={"limit": 20, **query}))
+        assert [read_json(line) for line in lines] == [as_csv(row) for row in rows], query
+    assert list(lines) == []
+
+
+def test_csv_defuses_formulas(teacher, api):
+    """A request id is the one text of a row that a caller chooses freely; of the signs it may begin with a minus"""
+    for number in ("-1-cmd", "-2"):
+        course = make_course(teacher)
+        done(teacher.delete(f"/api/v1/courses/{course['id']}", headers={"x-request-id": number}))
+        (line,) = sheet(api("admin").get(SHEET, params={"target_id": course["id"]}))
+        assert line["request_id"] == "'" + number
+        assert listed(api("admin"), LOGS, target_id=course["id"])[0]["request_id"] == number
+
+
+def test_csv_leads_on(people, api):
+    admin, teacher = api("admin"), people.make("teacher")
+    for _ in range(5):
+        done(teacher.delete(f"/api/v1/courses/{make_course(teacher)['id']}"))
+    whole = sheet(admin.get(SHEET, params={"actor_id": teacher.id}))
+    answer = admin.get(SHEET, params={"actor_id": teacher.id, "limit": 2, "count": "exact"})
+    assert int(answer.headers["x-total-count"]) == len(whole) == 5
+    walked = sheet(answer)
+    while "next" in answer.links:
+        answer = admin.get(answer.links["next"]["url"])
+        walked += sheet(answer)
+    assert walked == whole
+
+
+def test_csv_ends_a_page_before_it_grows_large(api, instance):
+    """Rows of the largest size: the page is cut by bytes, and Link leads to the rest"""
+    admin = api("admin")
+    before = data(admin.get("/api/v1/org"))["settings"]
+    start = when()
+    with pools(instance) as make:
+        pool = make(AUDIT_LOG_MAX_PAYLOAD_BYTES="32768", workers=1)
+        head = {"authorization": admin.headers["authorization"]}
+        for number in range(90):
+            answer = pool.ask("PATCH", "/api/v1/org", head, {"settings": {"x": '"' * 8000, "n": number}})
+            assert answer.status_code == 200, answer.text
+    try:
+        query = {"action": "org.update", "created_at[gte]": start}
+        answer = admin.get(SHEET, params=query)
+        first = sheet(answer)
+        assert len(answer.content) < 5 << 20 and 0 < len(first) < 90
+        lines = first + sheet(admin.get(answer.links["next"]["url"]))
+        assert [int(json.loads(line["after"])["settings"]["n"]) for line in lines] == list(range(89, -1, -1))
+        # The same as JSON fits, however large the rows are.
+        assert len(data(admin.get(LOGS, params={**query, "limit": 100}))) == 90
+    finally:
+        data(admin.patch("/api/v1/org", json={"settings": before}))
+
+
+def test_csv_is_for_admins_and_takes_what_the_list_takes(teacher, people, api, anon):
+    admin = api("admin")
+    for client in (teacher, people.make("analyst")):
+        refused(client.get(SHEET), 403, "forbidden")
+    refused(anon.get(SHEET), 401, "unauthenticated")
+    refused(admin.get(SHEET, headers={"accept": "application/json"}), 406, "not_acceptable")
+    for accept in ("text/csv", "text/*", "*/*"):
+        sheet(admin.get(SHEET, params={"limit": 1}, headers={"accept": accept}))
+    assert set(violations(admin.get(SHEET, params={"limit": 501}))) == {"/query/limit"}
+    sheet(admin.get(SHEET, params={"limit": 500}))
+    assert sheet(api("admin", "northside").get(SHEET, params={"actor_id": admin_id(admin)})) == []
+    head = admin.head(SHEET)
+    assert head.status_code == 200 and head.content == b"" and head.headers["content-type"].startswith("text/csv")
+
+
+def admin_id(admin):
+    return data(admin.get("/api/v1/users/me"))["id"]
+
+
+# --- what the settings keep out ---------------------------------------------------------------------
+
+def test_settings_bound_what_is_kept(api, instance):
+    admin, secret = api("admin"), unique("hidden")
+    before = data(admin.get("/api/v1/org"))["settings"]
+    head = {"authorization": admin.headers["authorization"]}
+
+    def kept(pool, settings):
+        number = unique("settings")
+        answer = pool.ask("PATCH", "/api/v1/org", {**head, "x-request-id": number}, {"settings": settings})
+        assert answer.status_code == 200, answer.text
+        (row,) = listed(admin, LOGS, request_id=number)
+        return row["after"]
+    try:
+        with pools(instance) as make:
+            pool = make(AUDIT_LOG_REDACTED_FIELDS="plan, Colour", AUDIT_LOG_MAX_PAYLOAD_BYTES="256", workers=1)
+            after = kept(pool, {"PLAN": secret, "deep": [{"colour": secret}], "else": "seen"})
+            assert after["settings"] == {"PLAN": "[redacted]", "deep": [{"colour": "[redacted]"}], "else": "seen"}
+            after = kept(pool, {"long": secret + "x" * 256})
+            assert set(after) == {"sha256", "bytes"} and after["bytes"] > 256
+            # Redacted first: what is left out does not count.
+            after = kept(pool, {"plan": secret * 100, "else": "seen"})
+            assert after["settings"] == {"plan": "[redacted]", "else": "seen"}
+    finally:
+        data(admin.patch("/api/v1/org", json={"settings": before}))

@@ -20,7 +20,10 @@ import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from psycopg2.extras import execute_values
 
-from lib_pool import binary, home, settings_of
+from lib_domain import People
+from lib_factor import FACTOR, begin
+from lib_gates import assert_problem
+from lib_pool import binary, home, settings_of, wait_until
 
 ROWS = 15000
 TABLE = "app.e2e_secrets"
@@ -301,3 +304,36 @@ def test_no_key_and_no_database(secrets):
     secrets.write({**settings, "JOBS_DATABASE_URL": "postgresql://lectern_jobs:x@127.0.0.1:1/lectern"})
     assert secrets.ctl("reencrypt").returncode == 69
     assert secrets.ctl("list").returncode == 69
+
+
+def logged(instance, key_id, before):
+    def lines():
+        text = "".join((home(instance) / "log" / f"{pool}.log").read_text()[size:] for pool, size in before.items())
+        return [json.loads(line) for line in text.splitlines() if f'"data_key_id":"{key_id}"' in line]
+    return wait_until(lines)
+
+
+def test_a_value_under_an_unknown_key_is_an_internal_error(instance, secrets, new_client, api):
+    """Named in the log and nowhere else, and nothing is taken for an empty secret."""
+    person = People(new_client, api("admin")).make("student")
+    app = begin(person)
+    secrets.db.execute("select sealed from app.second_factors where user_id = %s", (person.id,))
+    sealed = secrets.db.fetchone()[0]
+
+    def put(text):
+        secrets.db.execute("update app.second_factors set sealed = %s where user_id = %s", (text, person.id))
+
+    before = {pool: len((home(instance) / "log" / f"{pool}.log").read_text()) for pool in ("api", "auth")}
+    version, _, text = sealed.split(".")
+    put(f"{version}.gone-for-good.{text}")
+    failed = person.post(FACTOR + "/confirm", json={"code": app.code()})
+    assert_problem(failed, 500, "internal_error")
+    assert "gone-for-good" not in failed.text + str(failed.headers) and "data_key" not in failed.text
+    line, = logged(instance, "gone-for-good", before)
+    assert (line["table"], line["column"], line["row"], line["level"]) == ("second_factors", "sealed", person.id, "error")
+    put(sealed[:-8] + ("AAAAAAAA" if sealed[-8:] != "AAAAAAAA" else "BBBBBBBB"))
+    assert_problem(person.post(FACTOR + "/confirm", json={"code": app.code()}), 500, "internal_error")
+    done = secrets.ctl("reencrypt")
+    assert done.returncode == 0, "it stands under the active key: that it is broken shows when it is opened"
+    put(sealed)
+    assert person.post(FACTOR + "/confirm", json={"code": app.code()}).status_code == 200

@@ -195,10 +195,10 @@ def test_audit_verify_finds_what_was_changed(place, root, api):
                                  headers={"if-match": made.headers["etag"]})
     assert gone.status_code == 204, gone.text
     done = place.ctl("audit", "verify")
-    assert (done.returncode, done.stdout) == (0, "The audit log is whole.\n"), done.stderr
-    root.execute("select chain, seq, action from app.audit_logs"
+    assert done.returncode == 0 and done.stdout.startswith("The audit log is whole.\nhead "), done.stderr
+    root.execute("select chain, seq, id, action from app.audit_logs"
                  " order by created_at desc, seq desc limit 1")
-    chain, seq, action = root.fetchone()
+    chain, seq, row, action = root.fetchone()
 
     def write(value):
         root.execute("begin; set local session_replication_role = replica;"
@@ -210,8 +210,78 @@ def test_audit_verify_finds_what_was_changed(place, root, api):
     finally:
         write(action)
     assert done.returncode == 1
-    assert done.stdout == f"chain {chain} seq {seq}: edited\n1 problem in the audit log.\n"
+    assert without_heads(done) == [f"chain {chain} seq {seq} id {row}: edited or moved", "1 problem in the audit log."]
     assert place.ctl("audit", "verify").returncode == 0
+
+
+def without_heads(done):
+    return [line for line in done.stdout.splitlines() if not line.startswith("head ")]
+
+
+def deleted(api, count):
+    for _ in range(count):
+        made = api("teacher").post("/api/v1/courses", json={"title": "Soon deleted"})
+        gone = api("teacher").delete("/api/v1/courses/" + made.json()["data"]["id"])
+        assert gone.status_code == 204, gone.text
+
+
+TAMPERED = "begin; set local session_replication_role = replica; "
+
+
+def test_audit_verify_names_rows_that_are_gone(place, root, api):
+    while True:  # until one chain has three rows, of which the middle and the last may go
+        deleted(api, 3)
+        root.execute("select chain, max(seq) from app.audit_logs group by chain having count(*) >= 3")
+        if found := root.fetchone():
+            break
+    chain, last = found
+    root.execute("create temp table kept as select * from app.audit_logs where chain = %s and seq >= %s", (chain, last - 1))
+    try:
+        root.execute(TAMPERED + "delete from app.audit_logs where chain = %s and seq = %s; commit", (chain, last - 1))
+        one = place.ctl("audit", "verify")
+        root.execute(TAMPERED + "delete from app.audit_logs where chain = %s and seq = %s; commit", (chain, last))
+        two = place.ctl("audit", "verify")
+    finally:
+        root.execute(TAMPERED + "insert into app.audit_logs select * from kept on conflict do nothing; commit")
+        root.execute("drop table kept")
+    assert one.returncode == two.returncode == 1
+    assert without_heads(one) == [f"chain {chain} seq {last - 1}: removed", "1 problem in the audit log."]
+    assert without_heads(two) == [f"chain {chain} seq {last - 1}: removed, up to seq {last}", "1 problem in the audit log."]
+    assert place.ctl("audit", "verify").returncode == 0
+
+
+def test_audit_verify_against_heads_that_were_kept(place, root, api, tmp_path):
+    """Who has all rights winds a chain back with its head: what was printed before tells"""
+    deleted(api, 2)
+    kept = tmp_path / "heads"
+    kept.write_text(place.ctl("audit", "verify").stdout)
+    deleted(api, 2)
+    again = place.ctl("audit", "verify", "--expect", str(kept))
+    assert again.returncode == 0 and without_heads(again) == ["The audit log is whole."], again.stdout
+    root.execute("select chain, seq from app.audit_heads() order by seq desc limit 1")
+    chain, seq = root.fetchone()
+    root.execute("select hash from app.audit_heads() where chain = %s", (chain,))
+    text = f"noise\nhead {chain} {seq} {root.fetchone()[0]}\n"
+    kept.write_text(text)
+    assert place.ctl("audit", "verify", "--expect", str(kept)).returncode == 0
+    kept.write_text(text.replace(f"head {chain} {seq} ", f"head {chain} {seq + 100} "))
+    gone = place.ctl("audit", "verify", "--expect", str(kept))
+    assert gone.returncode == 1 and without_heads(gone)[0] == f"chain {chain} seq {seq + 100}: expected, and not there"
+    kept.write_text(f"head {chain} {seq} {'0' * 64}\n")
+    other = place.ctl("audit", "verify", "--expect", str(kept))
+    assert other.returncode == 1 and other.stdout.startswith(f"chain {chain} seq {seq} id ")
+    assert ": not what was expected\n" in other.stdout
+
+
+@pytest.mark.parametrize("text", ["", "nothing of ours\n", "head 1 2\n", "head 1 2 " + "0" * 63 + "\n",
+                                  "head 1 2 " + "0" * 65 + "\n", "head 1 x " + "0" * 64 + "\n",
+                                  "head 1 2 " + "0" * 64 + " more\n"])
+def test_audit_verify_refuses_what_holds_no_heads(place, tmp_path, text):
+    kept = tmp_path / "heads"
+    kept.write_text(text)
+    done = place.ctl("audit", "verify", "--expect", str(kept))
+    assert done.returncode == 65 and done.stdout == "", done.stdout
+    assert place.ctl("audit", "verify", "--expect", str(tmp_path / "none")).returncode == 66
 
 
 def test_audit_verify_without_database_or_rights(place, instance):

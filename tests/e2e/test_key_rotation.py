@@ -16,6 +16,8 @@ import jwt
 import pytest
 
 from conftest import TREE
+from lib_domain import People
+from lib_factor import answer, challenge, enrol
 from lib_gates import V1, assert_problem, registered
 from lib_pool import home, settings_of, wait_until
 from test_data_keys import OURS, TABLE, Secrets, counted
@@ -172,8 +174,8 @@ def test_a_rotation_at_once_is_for_emergencies(operator, anon):
     given = anon.post(V1 + "/auth/login", json=registered(anon)).json()["data"]
     anon.cookies.clear()
     leaked = kid_of(given["access_token"])
-    operator.run("keyset rotate\nreload\n")
-    operator.run(f"keyset retire {leaked}\nreload\n")
+    operator.run("into_place lecternctl jwt rotate\nreload\n")
+    operator.run(f"into_place lecternctl jwt retire {leaked}\nreload\n")
     assert_problem(anon.get(ME, headers={"authorization": "Bearer " + given["access_token"]}), 401, "token_invalid")
     again = anon.post(V1 + "/auth/refresh", json={"refresh_token": given["refresh_token"]})
     assert again.status_code == 200
@@ -189,9 +191,16 @@ def secrets(instance, tmp_path):
     made.connection.close()
 
 
-def test_data_keys_rotate_by_the_page(instance, operator, secrets, new_client):
+@pytest.fixture(scope="module")
+def people(new_client, api):
+    return People(new_client, api("admin"))
+
+
+def test_data_keys_rotate_by_the_page(instance, operator, secrets, people, new_client):
     own = secrets.active
     secrets.fill(400, own)
+    person = people.make("student")
+    app, _ = enrol(person)
     try:
         with Load(Client(new_client), 2) as load:
             operator.run(LEARN)
@@ -203,6 +212,9 @@ def test_data_keys_rotate_by_the_page(instance, operator, secrets, new_client):
             counts = counted(operator.run(MOVE))
             assert counts[OURS, new] == ("active", 400)
             assert {key for _, key in counts} == {new}, "every value of the instance has moved"
+            assert counts["second_factors.sealed", new][1] >= 1
+            client = new_client("factor")
+            assert answer(client, challenge(client, person.email), app.code(1)).status_code == 200
             counts = counted(operator.run(FORGET))
             assert {key for _, key in counts} == {new}
             load.after(30)

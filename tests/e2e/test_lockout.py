@@ -3,6 +3,7 @@ import concurrent.futures
 import contextlib
 import json
 import os
+import pathlib
 import re
 import time
 
@@ -10,6 +11,7 @@ import pytest
 
 from conftest import TREE
 from lib_domain import PASSWORD, People, data, done, listed, refused, unique
+from lib_mail import mailbox, plain
 from lib_pool import pools
 from lib_rows import Place
 
@@ -208,20 +210,24 @@ def test_known_and_unknown_addresses_answer_alike_before_and_after_the_lock(door
     assert told(door(person.email, password=PASSWORD)) == known_answers[0]
 
 
-def test_a_lock_saves_no_time_and_so_tells_nothing(door, people, person):
+def test_a_lock_saves_no_work_and_so_tells_nothing(instance, people, person):
+    """Measured as the time on a processor of the only worker, which is the same under any load"""
     unknown = f"{unique('nobody')}@e2e.lectern.example"
-    fail(door, person.email)
-    fail(door, unknown)
     emails = {"locked, known": person.email, "locked, unknown": unknown, "open, known": people.make().email,
               "open, unknown": f"{unique('nobody')}@e2e.lectern.example"}
-    best = dict.fromkeys(emails, 99.0)
-    for _ in range(9):
-        for what, email in emails.items():
-            begun = time.monotonic()
-            assert door(email).status_code == 401
-            best[what] = min(best[what], time.monotonic() - begun)
-    # Argon2 dominates all: without it one would take a small part of the others.
-    assert min(best.values()) > max(best.values()) * 0.6, best
+    best = dict.fromkeys(emails, 1e12)
+    with pools(instance) as make:
+        pool = make(workers=1, shared="measured")
+        used = pathlib.Path(f"/proc/{pool.worker_pids()[0]}/schedstat")
+        for email in (person.email, unknown) * 10:
+            assert attempt(pool, email).status_code == 401
+        for _ in range(9):
+            for what, email in emails.items():
+                begun = int(used.read_text().split()[0])
+                assert attempt(pool, email).status_code == 401
+                best[what] = min(best[what], int(used.read_text().split()[0]) - begun)
+    # Argon2 is nearly all of it: without it one would take a small part of the others.
+    assert min(best.values()) > 5e6 and min(best.values()) > max(best.values()) * 0.7, best
 
 
 # --- attempts at once ----------------------------------------------------------------------------------------
@@ -267,6 +273,8 @@ def test_the_owner_is_told_once_by_mail(door, person, root):
     fail(door, person.email, 12)
     assert count_of(root, "select count(*) from app.mails where user_id = %s and kind = 'account_locked'"
                           " and address = %s and detail = '15' and sealed is null", person.id, person.email) == 1
+    mail = mailbox().wait(person.email, "account_locked")
+    assert "15 minutes" in plain(mail) and len(mailbox().all(person.email, "account_locked")) == 1
 
 
 def test_for_an_unknown_address_the_same_is_written_and_nobody_told(door, root):
@@ -283,7 +291,7 @@ def test_a_lock_is_audited_without_the_address_of_the_account(api, door, person)
     fail(door, person.email, address=HOME)
     (row,) = listed(api("admin"), LOGS, action="account.lock", target_id=person.id)
     assert row["actor_id"] is None and row["target_type"] == "user" and row["address"] == HOME
-    assert row["before"] is None and row["after"] == {"source": f"network {HOME}/32"}
+    assert row["before"] is None and row["after"] == {"source": "network"}
     assert person.email not in json.dumps(row)
     assert listed(api("admin", "northside"), LOGS, action="account.lock", target_id=person.id) == []
 

@@ -1,4 +1,5 @@
 """lectern-jobs and a real mail server: a database of its own, a daemon of its own, an SMTP server."""
+import asyncio
 import contextlib
 import email
 import email.policy
@@ -166,7 +167,6 @@ class Handler:
         self.came.append(mail)
         self.holding.set()
         if self.hold:
-            import asyncio
             await asyncio.sleep(self.hold.pop(0) if self.hold else 0)
         return self.data.pop(0) if self.data else "250 OK"
 

@@ -434,6 +434,27 @@ def test_log_lines_are_json_and_hold_no_secrets(instance, new_client, anon, api)
     assert lines > 20
 
 
+def test_a_refused_write_leaves_no_warning_at_the_database(instance, api):
+    """A write that ends without effect is nothing that an operator must look at, in any of its ways"""
+    log = home(instance) / "log" / "postgres.log"
+    teacher, before = api("teacher"), log.stat().st_size
+    course = teacher.post(V1 + "/courses", json={"title": "Kept"}).json()["data"]["id"]
+    key = {"idempotency-key": uuid.uuid4().hex}
+    answers = [teacher.delete(f"{V1}/courses/{uuid.uuid4()}"), teacher.patch(f"{V1}/courses/{uuid.uuid4()}", json={"title": "x"}),
+               teacher.delete(f"{V1}/courses/{course}", headers={"if-match": '"99"'}),
+               teacher.post(f"{V1}/courses/{uuid.uuid4()}/publish", headers=key),
+               teacher.post(f"{V1}/courses/{course}/transfer-owner", json={"owner_id": str(uuid.uuid4())}, headers=key),
+               api("student").post(f"{V1}/courses/{course}/enrollments", json={})]
+    assert {a.status_code for a in answers} <= {403, 404, 409, 412, 422}, [a.text for a in answers]
+    # Nothing of the refused ones stayed: the key is free, and the course is what it was.
+    made = teacher.post(V1 + "/courses", json={"title": "Under the key"}, headers=key)
+    assert made.status_code == 201 and "idempotency-replayed" not in made.headers
+    assert teacher.get(f"{V1}/courses/{course}").json()["data"]["version"] == 1
+    with log.open(encoding="utf-8", errors="replace") as lines:
+        lines.seek(before)
+        assert [line for line in lines if "WARNING" in line] == []
+
+
 def test_a_request_is_on_one_line_of_each(instance, api):
     name = unique("line")
     me = api("teacher").get(ME, headers={"x-request-id": name, "traceparent": "00-" + "ab" * 16 + "-" + "cd" * 8 + "-01"})

@@ -1,4 +1,5 @@
-"""Faults of PostgreSQL: restarts, kills, cut connections, a full disk."""
+"""Faults of PostgreSQL: restarts, kills, cut connections, silence, a full disk."""
+import json
 import os
 import pathlib
 import random
@@ -10,7 +11,7 @@ import time
 
 import psycopg2
 
-from instance import Http, Missing, Pool, alive, expect, give, until
+from instance import Http, Missing, Pool, alive, children, expect, give, until
 from ledger import Course, Load
 from postgres_proxy import Proxy
 
@@ -290,5 +291,77 @@ def _server_ended(run):
     return False
 
 
-CASES = [durable, database_restart, backend_kill, postmaster_kill, backends_ended, cut,
+# --- a server that is there and says nothing -----------------------------------------------------
+
+class Silence:
+    """The postmaster and all its children stopped; they go on at the end, whatever happens"""
+
+    def __init__(self, run):
+        self.postmaster, self.stopped = run.instance.postmaster(), []
+
+    def __enter__(self):
+        self._stop(self.postmaster)  # first, so that nobody is born meanwhile
+        for child in children(self.postmaster):
+            self._stop(child)
+        return self
+
+    def _stop(self, pid):
+        self.stopped.append(pid)
+        os.kill(pid, signal.SIGSTOP)
+
+    def __exit__(self, *ignored):
+        for pid in self.stopped:
+            if alive(pid):
+                os.kill(pid, signal.SIGCONT)
+
+
+def silent(run):
+    """PostgreSQL stops without closing anything: 503 with Retry-After once a statement's time, 5 s
+    of grace and that of connecting are over, for bodies too that fill every buffer; all workers are
+    back within 3 s after it goes on, and a pause that is shorter than that costs no request"""
+    statement_ms, connect, workers = 1000, 2, 9
+    settings = {"DB_STATEMENT_TIMEOUT_MS": statement_ms, "DB_CONNECT_TIMEOUT_SECONDS": connect}
+    # A read is tried a second time; connecting may take its time before and after that.
+    bound = statement_ms / 1000 + 5 + 2 * connect
+    with Pool(run.instance, settings, workers=workers) as pool:
+        other = Course(pool.target, run.token("teacher"))
+        with Load(pool.target, run.token("teacher")) as load:
+            time.sleep(ROUND_SECONDS)
+            with Silence(run):
+                time.sleep(statement_ms / 2000)
+            time.sleep(ROUND_SECONDS)
+            with Silence(run):
+                silenced = time.monotonic()
+                large = _large(other, run.of(3, 6), bound)
+                time.sleep(max(0, bound + run.of(0, 30) - (time.monotonic() - silenced)))
+            again = time.monotonic()
+            time.sleep(BACK_SECONDS + 1)
+        figures = load.reckon({503, 409})
+        failed = load.failed()
+        expect(not [s for s in failed if s.at + s.seconds < silenced], "the short pause cost requests")
+        refused = [s for s in failed if s.status == 503]
+        expect(len(refused) > workers, f"only {len(refused)} requests met the silence")
+        slowest = max(s.seconds for s in load.seen)
+        expect(slowest < bound, f"a request took {slowest:.1f} s, stated are {bound:.0f}")
+        late = [s for s in failed if s.at > again + BACK_SECONDS]
+        expect(not late, f"{len(late)} refused {BACK_SECONDS} s after it went on")
+        return f"{figures}; slowest {slowest:.1f} s, with a large body {large:.1f} s of {bound:.0f}"
+
+
+def _large(course, count, bound):
+    """The longest that a write of more than the buffers of a socket takes; all are refused"""
+    body, took = "\U0001f600" * 100000, 0
+    for number in range(count):
+        http, begun = Http(course.target, course.token, timeout=4 * bound), time.monotonic()
+        answer = http.request("POST", course.path, raw=json.dumps(
+            {"title": f"large {number}", "body": body}, ensure_ascii=False).encode())
+        expect(answer.status == 503 and "retry-after" in answer.fields,
+               f"a large write: {answer.status} {answer.body[:160]!r}")
+        took = max(took, time.monotonic() - begun)
+        http.close()
+    expect(took < bound, f"a large write took {took:.1f} s, stated are {bound:.0f}")
+    return took
+
+
+CASES = [durable, database_restart, backend_kill, postmaster_kill, backends_ended, cut, silent,
          data_disk_full, log_disk_full]

@@ -16,3 +16,7 @@ tests_unit_test_api_bind_SOURCES = tests/unit/test_api_bind.c tests/unit/unit.c 
 tests_unit_test_api_bind_LDADD = $(api_test_libs)
 tests_unit_test_api_faults_SOURCES = tests/unit/test_api_faults.c tests/unit/unit.c tests/unit/unit.h
 tests_unit_test_api_faults_LDADD = $(api_test_libs)
+
+check_PROGRAMS += tests/unit/test_pg_csv
+tests_unit_test_pg_csv_SOURCES = tests/unit/test_pg_csv.c tests/unit/unit.c tests/unit/unit.h
+tests_unit_test_pg_csv_LDADD = fcgi/libpg.a fcgi/libbase.a $(ALL_LIBS) $(CUNIT_LIBS) -lm

@@ -81,9 +81,10 @@ static const struct pg_param params[] = {
     {.name = "kind", .type = PG_TEXT},
     {.name = "n", .type = PG_INT4, .nullable = true},
     {.name = "if_match", .type = PG_INT8, .nullable = true},
+    {.name = "own_session", .type = PG_UUID},
 };
 static const struct pg_stmt write_stmt = {
-    .name = "write", .text = "", .kind = STMT_WRITE, .params = params, .nparams = 7};
+    .name = "write", .text = "", .kind = STMT_WRITE, .params = params, .nparams = 8};
 
 static const struct pg_column nested_columns[] = {{.name = "id", .type = PG_UUID},
                                                   {.name = "owner.id", .type = PG_UUID},
@@ -433,6 +434,7 @@ values_reach_the_statement(void)
     CU_ASSERT_EQUAL(bind((struct sent){"put", NULL, NULL, "{\"title\":\"x\",\"note\":null}"}),
                     E_OK);
     request.new_id = uuid_v7();
+    request.claims.session = uuid_v7();
     v = bind_values(&request, &write_stmt, request.route->sql_source);
     CU_ASSERT_EQUAL(v[0].len, 16);
     CU_ASSERT_EQUAL(memcmp(v[0].p, request.new_id.b, 16), 0);
@@ -451,6 +453,8 @@ values_reach_the_statement(void)
     CU_ASSERT_EQUAL(v[5].p[3], 4);
     CU_ASSERT_EQUAL(v[6].len, 8);
     CU_ASSERT_EQUAL(v[6].p[7], 7);
+    CU_ASSERT_EQUAL(v[7].len, 16);
+    CU_ASSERT_EQUAL(memcmp(v[7].p, request.claims.session.b, 16), 0);
 }
 
 /* --- documents ------------------------------------------------------------------------------- */

@@ -31,6 +31,8 @@ static const struct field needed_fields[] = {
 static const struct field wide_fields[] = {
     FIELD(things, n, .place = IN_QUERY, .max = 9, .doc = "A number"),
     FIELD(things, title, .place = IN_QUERY, .doc = "A title")};
+static const struct field right_fields[] = {
+    FIELD(things, password, .min = 8, .max = 128, .sensitive = true, .doc = "Secret")};
 static struct field many_fields[65];
 
 /* Shapes and lists that rows point to, alive as long as the program. */
@@ -39,6 +41,7 @@ static const struct shape *const bad_answer_shape = SHAPE(things, bad_answer_fie
 static const struct shape *const title_shape = SHAPE(things, title_fields);
 static const struct shape *const twice_shape = SHAPE(things, twice_fields);
 static const struct shape *const needed_shape = SHAPE(things, needed_fields);
+static const struct shape *const right_shape = SHAPE(things, right_fields);
 static const struct shape *const wide_shape = SHAPE(things, wide_fields);
 static const struct shape *const many_shape = SHAPE(things, many_fields);
 static const err gate_fails[] = {E_VALIDATION, E_OK};
@@ -55,6 +58,7 @@ static const struct pg_param title_params[] = {{.name = "title", .type = PG_TEXT
 static const struct pg_param number_params[] = {
     {.name = "title", .type = PG_INT8, .nullable = true}};
 static const struct pg_param lost_params[] = {{.name = "nowhere", .type = PG_TEXT}};
+static const struct pg_param session_params[] = {{.name = "own_session", .type = PG_UUID}};
 static const struct pg_param match_params[] = {{.name = "if_match", .type = PG_INT8}};
 static const struct pg_filter time_filters[] = {
     {"created_at", PG_TIME, "x.created_at", FILTER_GTE | FILTER_LTE}};
@@ -74,6 +78,8 @@ static const struct pg_stmt lost_stmt = {
     .name = "lost", .text = "", .kind = STMT_WRITE, .params = lost_params, .nparams = 1};
 static const struct pg_stmt match_stmt = {
     .name = "matched", .text = "", .kind = STMT_WRITE, .params = match_params, .nparams = 1};
+static const struct pg_stmt session_stmt = {
+    .name = "sessioned", .text = "", .kind = STMT_WRITE, .params = session_params, .nparams = 1};
 static const struct pg_stmt list_stmt = {.name = "list",
                                          .text = "",
                                          .kind = STMT_LIST,
@@ -175,7 +181,19 @@ SPOIL(audit, e->audit.target = "new")
 SPOIL(audit_words, e->audit = ((struct audit_rule){"thing", "thing", "new"}))
 SPOIL(audit_target, e->audit = ((struct audit_rule){"thing.delete", "thing", "thing_id"}))
 SPOIL(audit_get, e->audit = ((struct audit_rule){"thing.read", "thing", NULL}))
+SPOIL(audit_nobody, e->auth = AUTH_ANYONE; e->grant = GRANT_PUBLIC;
+      e->audit = ((struct audit_rule){"thing.make", "thing", "new"}))
+SPOIL(audit_session, e->auth = AUTH_ANYONE; e->grant = GRANT_PUBLIC;
+      e->audit = ((struct audit_rule){"thing.start", "thing", "session"});
+      e->event = ((struct event_rule){"thing.started", "thing", "session", NULL}))
+SPOIL(own_session, e->run = NULL; e->reply = NULL; e->sql = &session_stmt)
+SPOIL(nobodys_session, e->run = NULL; e->reply = NULL; e->sql = &session_stmt;
+      e->auth = AUTH_ANYONE; e->grant = GRANT_PUBLIC)
 SPOIL(no_audit, e->audit.action = NULL)
+SPOIL(no_audit_role, e->path = "/things/{thing_id}/role")
+SPOIL(no_audit_field, e->in = right_shape)
+SPOIL(unaudited_word, e->audit.action = NULL; e->unaudited = "because")
+SPOIL(unaudited_both, e->unaudited = "It is.")
 SPOIL(event, e->event.subject = "new")
 SPOIL(event_words, e->event = ((struct event_rule){"made", "thing", "new", NULL}))
 SPOIL(event_subject, e->event = ((struct event_rule){"thing.made", "thing", "other_id", NULL}))
@@ -194,11 +212,21 @@ SPOIL(key, e->auth = AUTH_ANYONE; e->grant = GRANT_PUBLIC; e->idempotency = IDEM
 SPOIL(cache, e->cache = CACHE_PUBLIC)
 SPOIL(match, e->if_match_needed = true)
 SPOIL(gone, e->gone = "next year")
+SPOIL(factor, e->second_factor = (enum second_factor_kind)7)
+SPOIL(factor_anyone, e->auth = AUTH_ANYONE; e->grant = GRANT_PUBLIC;
+      e->second_factor = SECOND_FACTOR_EXEMPT)
 /* Good ones, so that the check is not one that says no to everything. */
+SPOIL(csv_row, e->csv = "things.csv")
+SPOIL(csv_name, e->run = NULL; e->reply = NULL; e->sql = &list_stmt; e->produces = "text/csv";
+      e->csv = "X")
+SPOIL(good_csv, e->run = NULL; e->reply = NULL; e->sql = &list_stmt; e->produces = "text/csv";
+      e->csv = "x.csv")
 SPOIL(good_list, e->run = NULL; e->reply = NULL; e->sql = &list_stmt; e->unbounded = true)
 SPOIL(good_query, e->in = wide_shape)
 SPOIL(good_write, e->in = needed_shape; e->run = NULL; e->reply = NULL; e->sql = &title_stmt)
 SPOIL(good_fails, e->fails = good_fails)
+SPOIL(good_unaudited, e->audit = ((struct audit_rule){NULL, NULL, NULL});
+      e->unaudited = "Its statement writes the row.")
 SPOIL(good_gone, e->gone = "2030-01-01T00:00:00Z")
 SPOIL(good_match, e->run = NULL; e->reply = NULL; e->sql = &match_stmt; e->if_match_needed = true)
 
@@ -207,6 +235,9 @@ static const struct row_case row_cases[] = {
     {METHOD_POST, spoil_nothing, NULL},
     {METHOD_DELETE, spoil_nothing, NULL},
     {METHOD_GET, spoil_good_list, NULL},
+    {METHOD_GET, spoil_good_csv, NULL},
+    {METHOD_GET, spoil_csv_row, "csv is for a list"},
+    {METHOD_GET, spoil_csv_name, "csv is not the name"},
     {METHOD_GET, spoil_good_query, NULL},
     {METHOD_POST, spoil_good_write, NULL},
     {METHOD_POST, spoil_good_fails, NULL},
@@ -272,7 +303,17 @@ static const struct row_case row_cases[] = {
     {METHOD_POST, spoil_audit_words, "an action like"},
     {METHOD_POST, spoil_audit_target, "audit target thing_id"},
     {METHOD_GET, spoil_audit_get, "audit is for"},
-    {METHOD_DELETE, spoil_no_audit, "what deletes is audited"},
+    {METHOD_DELETE, spoil_no_audit, "is audited"},
+    {METHOD_PUT, spoil_no_audit_role, "is audited"},
+    {METHOD_GET, spoil_no_audit_role, NULL},
+    {METHOD_POST, spoil_no_audit_field, "is audited"},
+    {METHOD_DELETE, spoil_unaudited_word, "unaudited is a sentence"},
+    {METHOD_DELETE, spoil_unaudited_both, "unaudited is a sentence"},
+    {METHOD_DELETE, spoil_good_unaudited, NULL},
+    {METHOD_POST, spoil_audit_nobody, "audit is for"},
+    {METHOD_POST, spoil_audit_session, NULL},
+    {METHOD_POST, spoil_own_session, NULL},
+    {METHOD_POST, spoil_nobodys_session, "needs own_session"},
     {METHOD_POST, spoil_event, "an event rule has a kind"},
     {METHOD_POST, spoil_event_words, "a kind like"},
     {METHOD_POST, spoil_event_subject, "event subject other_id"},
@@ -291,6 +332,8 @@ static const struct row_case row_cases[] = {
     {METHOD_GET, spoil_cache, "cached for everyone"},
     {METHOD_POST, spoil_match, "if_match_needed"},
     {METHOD_GET, spoil_gone, "gone is not"},
+    {METHOD_GET, spoil_factor, "a value that there is not"},
+    {METHOD_GET, spoil_factor_anyone, "second_factor is for rows"},
 };
 #define ROWS (sizeof row_cases / sizeof row_cases[0])
 
@@ -379,6 +422,7 @@ rows_make(void)
         field_shapes[i] = (struct shape){"things", &field_cases[i].field, 1, sizeof(struct things)};
         field_rows[i] = good_row(METHOD_POST, ROWS + i);
         field_rows[i].in = &field_shapes[i];
+        field_rows[i].unaudited = "It is about its field.";
     }
 }
 

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "auth/link.h"
 #include "auth/password.h"
 #include "auth/secret.h"
 #include "base/settings.h"
@@ -327,6 +328,47 @@ settings_prepare(void)
     return settings_load(NULL, stderr);
 }
 
+static void
+test_link(void)
+{
+    struct text verify = TEXT("verify_email"), reset = TEXT("password_reset");
+    uint8_t digest[SHA256_LEN], again[SHA256_LEN], other[SHA256_LEN], plain[SHA256_LEN];
+    struct text token = link_issue(a, verify, digest);
+    struct text second = link_issue(a, verify, other);
+
+    CU_ASSERT_EQUAL(token.len, 43);
+    CU_ASSERT_FALSE(text_eq(token, second));
+    CU_ASSERT_NOT_EQUAL(memcmp(digest, other, sizeof(digest)), 0);
+    CU_ASSERT_TRUE(link_read(token, verify, again));
+    CU_ASSERT_EQUAL(memcmp(digest, again, sizeof(digest)), 0);
+    CU_ASSERT_TRUE(link_read(token, reset, other)); /* the form is right, the digest is another */
+    CU_ASSERT_NOT_EQUAL(memcmp(digest, other, sizeof(digest)), 0);
+    sha256(token, plain);
+    CU_ASSERT_NOT_EQUAL(memcmp(digest, plain, sizeof(digest)), 0);
+}
+
+static void
+test_link_bad(void)
+{
+    struct text purpose = TEXT("verify_email");
+    uint8_t digest[SHA256_LEN];
+    struct text token = link_issue(a, purpose, digest);
+    char copy[48];
+
+    CU_ASSERT_FALSE(link_read(TEXT_NULL, purpose, digest));
+    for (size_t len = 0; len < token.len; len++)
+        CU_ASSERT_FALSE(link_read((struct text){token.p, len}, purpose, digest));
+    memcpy(copy, token.p, token.len);
+    copy[token.len] = 'A';
+    CU_ASSERT_FALSE(link_read((struct text){copy, token.len + 1}, purpose, digest));
+    copy[token.len - 1] = 'B'; /* bits that belong to no byte */
+    CU_ASSERT_FALSE(link_read((struct text){copy, token.len}, purpose, digest));
+    for (const char *c = "+/=. \n%"; *c != '\0'; c++) {
+        copy[20] = *c;
+        CU_ASSERT_FALSE(link_read((struct text){copy, token.len}, purpose, digest));
+    }
+}
+
 int
 main(void)
 {
@@ -334,6 +376,8 @@ main(void)
         {"refresh: issued tokens come back", test_refresh},
         {"refresh: hostile forms", test_refresh_bad},
         {"refresh: forged tokens have other digests", test_refresh_forged},
+        {"link: of its purpose only", test_link},
+        {"link: hostile forms", test_link_bad},
         {"csrf: of its session only", test_csrf},
         {"cursor: of its list only", test_cursor},
         {"cursor: hostile forms", test_cursor_bad},

@@ -242,6 +242,8 @@ static const struct sample malformed[] = {
     {"ALLOWED_UPLOAD_MIME", "image/png,,text/csv"},
     {"ALLOWED_UPLOAD_MIME", "image/png;q=1"},
     {"CORS_ALLOWED_HEADERS", "x-a $evil"},
+    {"TWO_FACTOR_REQUIRED_ROLES", "admin,principal"},
+    {"TWO_FACTOR_REQUIRED_ROLES", "Admin"},
     {"REGISTRATION_ORG", "My School"},
     {"REGISTRATION_ORG", "x"},
     {"TRACE_HEADER_NAME", "x-trace: 1"},
@@ -295,10 +297,22 @@ test_messages(void)
     setenv("METRICS_USERNAME", "prometheus", 1);
     CU_ASSERT_TRUE(one_fault("METRICS_USERNAME: goes together with METRICS_PASSWORD\n"));
     begin();
+    setenv("TWO_FACTOR_REQUIRED_ROLES", "teacher", 1);
+    CU_ASSERT_TRUE(one_fault("TWO_FACTOR_REQUIRED_ROLES: needs DATA_ENCRYPTION_PRIMARY_KEY\n"));
+    begin();
+    setenv("SESSION_IDLE_MINUTES", "15", 1);
+    CU_ASSERT_TRUE(
+        one_fault("SESSION_IDLE_MINUTES: expected 0, or more than TOKEN_EXPIRY_MINUTES\n"));
+    setenv("SESSION_IDLE_MINUTES", "16", 1);
+    CU_ASSERT_EQUAL(load(NULL, false), 0);
+    setenv("SESSION_IDLE_MINUTES", "0", 1);
+    CU_ASSERT_EQUAL(load(NULL, false), 0);
+    begin();
     setenv("DATA_ENCRYPTION_PRIMARY_KEY", DATA_KEY, 1);
     CU_ASSERT_TRUE(one_fault("DATA_ENCRYPTION_PRIMARY_KEY: goes together with "
                              "DATA_ENCRYPTION_ACTIVE_KEY_ID\n"));
     setenv("DATA_ENCRYPTION_ACTIVE_KEY_ID", "k1", 1);
+    setenv("TWO_FACTOR_REQUIRED_ROLES", "admin, operator", 1);
     CU_ASSERT_EQUAL(load(NULL, false), 0);
     setenv("DATA_ENCRYPTION_FALLBACK_KEYS", "k1:" DATA_KEY, 1);
     CU_ASSERT_EQUAL(load(NULL, false), 0);

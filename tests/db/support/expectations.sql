@@ -35,6 +35,11 @@ insert into relation values
     ('events_*', 'r', 'id = t.id(''m.v.%1$s'')', ''),
     ('audit_logs', 'r', 'id = t.id(''m.l.%1$s'')', 'app: select; definer: insert select'),
     ('audit_chains', 'r', 'chain = 7', 'definer: select update'),
+    ('second_factors', 'r', 'user_id = t.id(''pupil.%1$s'')',
+     'app: select(user_id,org_id,created_at,confirmed_at); definer: delete insert select update'),
+    ('recovery_codes', 'r', 'user_id = t.id(''pupil.%1$s'')',
+     'app: select(user_id,org_id,used_at); definer: delete insert select update'),
+    ('second_factor_challenges', 'r', 'user_id = t.id(''pupil.%1$s'')', 'definer: delete insert select update'),
     ('idempotency_keys', 'r', 'user_id = t.id(''pupil.%1$s'')',
      'app: delete insert select update(status,headers,answer); definer: delete select'),
     ('account_tokens', 'r', 'user_id = t.id(''pupil.%1$s'')', 'definer: delete insert select update'),
@@ -84,6 +89,8 @@ insert into reach values
     ('events', 'select', 'STPAOVMY', 'AO', null),
     ('events', 'insert', 'STPAOVMY', '', null),
     ('audit_logs', 'select', 'AO', 'AO', null),
+    ('second_factors', 'select', 'STPAOVMY', '', null),
+    ('recovery_codes', 'select', 'STPAOVMY', '', null),
     ('idempotency_keys', 'select', 'STPAOVMY', '', null),
     ('idempotency_keys', 'insert', 'STPAOVMY', '', null),
     ('idempotency_keys', 'update', 'STPAOVMY', '', 'headers = ''x'''),
@@ -136,8 +143,13 @@ insert into callable select 'app.' || f, may, true from (values
     ('', '{users_last_admin(),sessions_org_active(),orgs_begin(),users_admit(),users_count(),invitations_inviter_gone()}'),
     ('app', '{"mail_enqueue(uuid,uuid,uuid,text,text,text,text,text,text)"}'),
     ('jobs', '{mail_claim(integer),"mail_end(uuid,integer,text,text,integer)","mails_purge(integer,integer)"}'),
+    ('app', '{"second_factor_challenge(uuid,bytea,integer)",second_factor_challenged(bytea),"second_factor_answer(bytea,bigint,bytea,uuid)",
+        second_factor_settle(bytea),second_factor_check(uuid),second_factor_attempt(),second_factor_enrol(text),
+        "second_factor_confirm(bigint,bytea[],uuid)","second_factor_codes(bigint,bytea[])","second_factor_disable(bigint,bytea)",
+        second_factor_reset(uuid)}'),
+    ('', '{second_factor_try(uuid),"second_factor_take(uuid,bigint,bytea)","recovery_codes_put(uuid,bytea[])",second_factor_remove(uuid)}'),
     ('app jobs', '{"audit_append(uuid,text,text,uuid,integer,text[],uuid)"}'),
-    ('jobs', '{events_make_partitions(integer),audit_verify(),purge_expired(integer),sealed_usage(),
+    ('jobs', '{events_make_partitions(integer),audit_heads(),audit_verify(text[]),purge_expired(integer),sealed_usage(),
         "sealed_batch(text,text,text,uuid,integer,bigint)","sealed_swap(text,text,uuid[],text[],text[])"}'),
     ('', '{courses_owner_role(),courses_join_code(),course_staff_rules(),"enrollments_take_place(uuid,uuid,uuid)",enrollments_rules()}')
 ) v (may, names), unnest(names) f;
@@ -242,6 +254,31 @@ insert into call values
     ('mail_enqueue', 'own.admin', 'select app.mail_enqueue(t.id(''new''), t.id(''A''), t.id(''bstudent''), ''password_changed'', ''bstudent@b.example'', ''x'', ''en'', null, null)', '42501'),
     ('mail_enqueue', 'own.operator', 'select app.mail_enqueue(t.id(''new''), t.id(''B''), null, ''invitation'', ''new@b.example'', ''x'', ''en'', null, null)', '42501'),
     ('mail_enqueue', 'nobody.admin', 'select app.mail_enqueue(t.id(''new''), t.id(''A''), t.id(''student''), ''password_reset'', ''student@a.example'', ''x'', ''en'', null, null)', '42501'),
+    -- The factor of "foreign" is confirmed, its challenge has the digest of its name.
+    ('second_factor_challenge', 'own.admin', 'value:select app.second_factor_challenge(t.id(''pupil.foreign''), sha256(''q''), 300)', 'false'),
+    ('second_factor_challenge', 'nobody.admin', 'value:select app.second_factor_challenge(t.id(''outsider''), sha256(''q''), 300)', 'false'),
+    ('second_factor_challenged', 'own.admin', 'select from app.second_factor_challenged(sha256(''foreign''))', '0'),
+    ('second_factor_challenged', 'nobody.admin', 'select from app.second_factor_challenged(sha256(''no such''))', '0'),
+    ('second_factor_answer', 'own.admin', 'value:select app.second_factor_answer(sha256(''foreign''), 99, null, t.id(''new''))', 'false'),
+    ('second_factor_answer', 'nobody.admin', 'value:select app.second_factor_answer(sha256(''no such''), 99, null, t.id(''new''))', 'false'),
+    ('second_factor_settle', 'own.admin', 'value:select app.second_factor_settle(sha256(''foreign''))', 'false'),
+    ('second_factor_settle', 'nobody.admin', 'value:select app.second_factor_settle(sha256(''student''))', 'false'),
+    ('second_factor_check', 'own.admin', 'select app.second_factor_check(t.id(''m.s.foreign''))', 'LE428'),
+    ('second_factor_check', 'forged.admin', 'select app.second_factor_check(t.id(''m.s.admin''))', 'LE428'),
+    ('second_factor_check', 'nobody.admin', 'select app.second_factor_check(t.id(''m.s.admin''))', 'LE428'),
+    ('second_factor_attempt', 'forged.admin', 'select from app.second_factor_attempt()', '0'),
+    ('second_factor_attempt', 'nobody.admin', 'select from app.second_factor_attempt()', '0'),
+    ('second_factor_enrol', 'forged.admin', 'value:select app.second_factor_enrol(''v1.k.'' || repeat(''x'', 40))', 'false'),
+    ('second_factor_enrol', 'nobody.admin', 'value:select app.second_factor_enrol(''v1.k.'' || repeat(''x'', 40))', 'false'),
+    ('second_factor_confirm', 'forged.admin', 'value:select app.second_factor_confirm(99, ''{}'', t.id(''m.s.foreign''))', null),
+    ('second_factor_confirm', 'nobody.admin', 'value:select app.second_factor_confirm(99, ''{}'', t.id(''m.s.admin''))', null),
+    ('second_factor_codes', 'forged.admin', 'value:select app.second_factor_codes(99, ''{}'')', 'false'),
+    ('second_factor_codes', 'nobody.admin', 'value:select app.second_factor_codes(99, ''{}'')', 'false'),
+    ('second_factor_disable', 'forged.admin', 'value:select app.second_factor_disable(99, null)', 'false'),
+    ('second_factor_disable', 'nobody.admin', 'value:select app.second_factor_disable(99, null)', 'false'),
+    ('second_factor_reset', 'own.admin', 'select app.second_factor_reset(t.id(''pupil.foreign''))', 'LE404'),
+    ('second_factor_reset', 'own.operator', 'select app.second_factor_reset(t.id(''pupil.foreign''))', 'LE404'),
+    ('second_factor_reset', 'nobody.admin', 'select app.second_factor_reset(t.id(''pupil.student''))', '42501'),
     ('audit_append', 'own.admin', 'select app.audit_append(t.id(''new''), ''x'', ''y'', t.id(''bstudent''), 99, ''{}'', t.id(''B''))', '1'),
     ('audit_append', 'nobody.admin', 'select app.audit_append(t.id(''new''), ''x'', ''y'', null, 99, ''{}'')', '23502'),
     -- Rules that look where their caller may not: what they say of another organisation's course is the same whatever it is.
@@ -287,6 +324,10 @@ select t.id(case when org = t.id('A') then 'n.org' else 'n.b' end), t.id('pupil.
 insert into app.events (id, org_id, kind, actor_id) select t.id('m.v.' || name), org, 'x', t.id('pupil.' || name) from holder;
 insert into app.audit_logs (id, chain, seq, org_id, actor_id, action, target_type, prev_hash, hash)
 select t.id('m.l.' || name), 0, 100 + row_number() over (), org, t.id('pupil.' || name), 'x', 'y', sha256(''), sha256('') from holder;
+insert into app.second_factors (user_id, org_id, sealed, confirmed_at) select t.id('pupil.' || name), org, 'v1.k.' || repeat('x', 40), now() from holder;
+insert into app.recovery_codes (user_id, org_id, digest) select t.id('pupil.' || name), org, sha256(name::bytea) from holder;
+insert into app.second_factor_challenges (digest, user_id, org_id, expires_at)
+select sha256(name::bytea), t.id('pupil.' || name), org, now() + interval '1 hour' from holder;
 insert into app.idempotency_keys (org_id, user_id, key, route, digest, created_at, expires_at)
 select org, t.id('pupil.' || name), 'm', 'POST /x', sha256('x'), now() - interval '2 days', now() - interval '1 day' from holder;
 insert into app.signin_failures (account, source, attempts, ends_at) select app.signin_account(name || '@m.example'), 'elsewhere', 1, now() from holder;
