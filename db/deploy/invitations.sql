@@ -56,9 +56,16 @@ create policy update_tenant_admin on app.invitations for update to lectern_app
            and accepted_at is null and revoked_at is null)
     with check (revoked_at is not null);
 
-grant select, insert, update (accepted_at, accepted_by, revoked_at), delete
+grant select, insert, update (invited_by, accepted_at, accepted_by, revoked_at), delete
     on app.invitations to lectern_definer;
 create policy all_definer on app.invitations to lectern_definer using (true) with check (true);
+
+insert into app.personal_data (relation, columns, finds, exports, erasure, sets, why) values
+    ('invitations', '{email,digest,accepted_by}', 'accepted_by = $1 or email = $2',
+     '{id,email,role,created_at,expires_at,accepted_at}', 'delete', null,
+     'It is about the person alone.'),
+    ('invitations', '{invited_by}', 'invited_by = $1', '{}', 'anonymise', 'invited_by = null',
+     'The invitation is others''.');
 
 -- Invites an address into the caller's organisation, or, for operators, an admin into any; an open
 -- invitation of the address there is taken back. Says nothing of accounts elsewhere.

@@ -15,8 +15,7 @@ alter table app.users
     add constraint users_removed check (removed_at is null or status = 'disabled');
 
 grant insert, update (slug, name, status) on app.orgs to lectern_definer;
-grant update (email, status, removed_at) on app.users to lectern_definer;
-grant delete on app.credentials to lectern_definer;
+grant update (removed_at) on app.users to lectern_definer;
 
 -- Whole identity of somebody who runs the installation.
 create function app.is_operator() returns bool
@@ -211,6 +210,9 @@ begin
     return query select * from app.users k where k.id = usr;
 end
 $$;
+
+-- Who is erased does not count either.
+update app.personal_data set sets = sets || ', removed_at = now()' where relation = 'users';
 
 alter function app.users_last_admin() owner to lectern_definer;
 alter function app.sessions_org_active() owner to lectern_definer;

@@ -7,5 +7,6 @@ drop function app.invitation_accept(bytea, uuid, text, text);
 drop function app.invitation_open(bytea);
 drop function app.invite(uuid, uuid, text, text, bytea, int);
 drop table app.invitations;
+delete from app.personal_data where relation = 'invitations';
 
 commit;

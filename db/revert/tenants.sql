@@ -1,5 +1,7 @@
 begin;
 
+update app.personal_data set sets = replace(sets, ', removed_at = now()', '') where relation = 'users';
+
 drop function app.org_change(uuid, text, text, text, int8);
 drop function app.user_remove(uuid, int8);
 
@@ -51,8 +53,7 @@ alter policy update_tenant_admin on app.orgs using (app.is_admin_role((select ap
 alter policy select_member on app.orgs using ((select app.user_id()) is not null);
 alter policy tenant on app.orgs using (id = (select app.org_id()));
 drop function app.is_operator();
-revoke delete on app.credentials from lectern_definer;
-revoke update (email, status, removed_at) on app.users from lectern_definer;
+revoke update (removed_at) on app.users from lectern_definer;
 revoke insert, update (slug, name, status) on app.orgs from lectern_definer;
 alter table app.users drop column removed_at;
 drop index app.orgs_by_name, app.orgs_list;

@@ -1,11 +1,11 @@
 -- A table without the restrictive policy that keeps organisations apart. audit_chains and
--- signin_failures have no tenant's data and no right for the application; partitions are reached by
+-- signin_failures and personal_data have no tenant's data and no right for the application; partitions are reached by
 -- their parent only.
 -- Stated exceptions, for operators: that there is an organisation, what it may have and has.
 select c.relname
 from pg_class c
 where c.relnamespace = 'app'::regnamespace and c.relkind in ('r', 'p') and not c.relispartition
-      and c.relname not in ('audit_chains', 'signin_failures')
+      and c.relname not in ('audit_chains', 'signin_failures', 'personal_data')
       and not exists (
           select from pg_policies p
           where p.schemaname = 'app' and p.tablename = c.relname and p.policyname = 'tenant'

@@ -35,7 +35,8 @@ from (values
     ('demo', 'parent', 'Demo Parent', 'parent'),
     ('northside', 'admin', 'Northside Admin', 'admin'),
     ('northside', 'teacher', 'Northside Teacher', 'teacher'),
-    ('northside', 'student', 'Northside Student', 'student')
+    ('northside', 'student', 'Northside Student', 'student'),
+    ('northside', 'parent', 'Northside Parent', 'parent')
 ) v (org, login, name, role);
 
 insert into app.users (id, org_id, email, name, role, email_verified_at)

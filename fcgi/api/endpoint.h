@@ -135,6 +135,8 @@ enum role_bit {
 #define GRANT_TEACHERS (ROLE_TEACHER | ROLE_ADMIN | ROLE_OPERATOR)
 #define GRANT_ADMINS (ROLE_ADMIN | ROLE_OPERATOR)
 #define GRANT_OPERATORS ROLE_OPERATOR
+#define GRANT_STUDENTS ROLE_STUDENT
+#define GRANT_PARENTS ROLE_PARENT
 
 /* "student" … "operator" for one bit; 0 and NULL for what is none. */
 unsigned role_from_name(const char *name);

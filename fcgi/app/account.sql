@@ -54,7 +54,7 @@ select p.user_id, p.org_id, p.name, p.email, p.locale, p.ended
 -- name: password_current
 -- kind: read
 -- params: user_id uuid
--- columns: email text, password_hash text
+-- columns: email text, password_hash text?
 select u.email, app.password_current() as password_hash from app.users u where u.id = :user_id;
 
 -- name: password_change

@@ -11,7 +11,8 @@
 -- sort: -created_at l.created_at
 -- key: l.id
 select l.id, l.chain, l.seq, l.actor_id, l.action, l.target_type, l.target_id, l.request_id,
-       host(l.address) as address, l.before, l.after, l.created_at
+       coalesce(host(o.address), abbrev(l.address)) as address, l.before, l.after, l.created_at
   from app.audit_logs l
+  left join app.audit_origins o on o.audit_id = l.id
  where true {filter}
  {order};

@@ -6,6 +6,8 @@ app_sql = \
 	fcgi/app/enrollment.sql \
 	fcgi/app/health.sql \
 	fcgi/app/org.sql \
+	fcgi/app/parent_link.sql \
+	fcgi/app/person.sql \
 	fcgi/app/second_factor.sql \
 	fcgi/app/session.sql \
 	fcgi/app/tenant.sql
@@ -23,6 +25,8 @@ fcgi_libapp_a_SOURCES = \
 	fcgi/app/enrollment.c \
 	fcgi/app/health.c \
 	fcgi/app/org.c \
+	fcgi/app/parent_link.c \
+	fcgi/app/person.c \
 	fcgi/app/second_factor.c \
 	fcgi/app/session.c \
 	fcgi/app/tenant.c

@@ -5,6 +5,8 @@ fcgi_libauth_a_SOURCES = \
 	fcgi/auth/keyset.c \
 	fcgi/auth/keyset_parts.h \
 	fcgi/auth/keyset_write.c \
+	fcgi/auth/link_code.c \
+	fcgi/auth/link_code.h \
 	fcgi/auth/link.c \
 	fcgi/auth/link.h \
 	fcgi/auth/password.c \

@@ -83,6 +83,15 @@ const struct job_kind job_kinds[] = {
      .period_ms = MINUTE_MS,
      .full_batch = PURGE_BATCH,
      .run = run_signin_purge},
+    {.name = "exports",
+     .period_ms = 5 * SECOND_MS,
+     .full_batch = 1,
+     .often = true,
+     .run = job_exports_make},
+    {.name = "person_purge",
+     .period_ms = MINUTE_MS,
+     .full_batch = PURGE_BATCH,
+     .run = job_person_clean},
 };
 
 const size_t job_kind_count = sizeof job_kinds / sizeof job_kinds[0];

@@ -22,6 +22,17 @@ select app.events_make_partitions(:months) as made;
 -- columns: gone int4
 select app.purge_expired(:batch) as gone;
 
+-- name: exports_build
+-- kind: write
+-- columns: built bool
+select app.exports_build() as built;
+
+-- name: person_purge
+-- kind: write
+-- params: batch int4
+-- columns: gone int4
+select app.person_purge(:batch) as gone;
+
 -- name: signin_failures_purge
 -- kind: write
 -- params: batch int4

@@ -24,6 +24,9 @@ struct job_kind {
     err (*run)(struct jobs *j, int64_t *ret_rows);
 };
 
+/* Exports of personal data: the one that has waited longest; what of them has expired. */
+err job_exports_make(struct jobs *j, int64_t *ret_rows);
+err job_person_clean(struct jobs *j, int64_t *ret_rows);
 /* Mails: several transactions of its own, since a server is spoken to in between. */
 err job_mail(struct jobs *j, int64_t *ret_rows);
 err job_mail_purge(struct jobs *j, int64_t *ret_rows);

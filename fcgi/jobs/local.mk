@@ -6,6 +6,7 @@ fcgi_libjobs_a_SOURCES = \
 	fcgi/jobs/daemon.c fcgi/jobs/daemon.h \
 	fcgi/jobs/housekeeping.c \
 	fcgi/jobs/kind.h \
+	fcgi/jobs/person.c \
 	fcgi/jobs/mail.c \
 	fcgi/jobs/run.c fcgi/jobs/run.h \
 	fcgi/jobs/schedule.c fcgi/jobs/schedule.h

@@ -18,7 +18,7 @@ end $$;
 select pg_temp.audited('teacher', 'course.update', $$update app.courses set title = 'New', seats = 9 where id = t.id('c.main')$$);
 select is((select jsonb_build_array(org_id = t.id('A'), actor_id = t.id('teacher'), action, target_type, target_id = t.id('c.main'), request_id, host(address), before, after)
            from app.audit_logs where id = t.id('course.update')),
-          '[true, true, "course.update", "course", true, "req-1", "192.0.2.7", {"seats": null, "title": "Main", "version": 1}, {"seats": 9, "title": "New", "version": 2}]'::jsonb,
+          '[true, true, "course.update", "course", true, "req-1", "192.0.2.0", {"seats": null, "title": "Main", "version": 1}, {"seats": 9, "title": "New", "version": 2}]'::jsonb,
           'who, what, where and the changed columns');
 select is(current_setting('app.audit_changes', true), '', 'nothing is left for the next');
 

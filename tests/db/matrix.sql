@@ -94,8 +94,8 @@ from (values
     ('drop table app.idempotency_keys', 'no such relation idempotency_keys'),
     ('grant execute on function app.touch() to public', 'function app.touch(): ''app definer jobs ro public'', definer f'),
     ('alter function app.if_match(int8, int8) security definer', 'function app.if_match(bigint,bigint): ''app definer jobs ro'', definer t, no foreign call of if_match, no nobody call of if_match'),
-    ('grant select on app.users to lectern_ro', 'relation users is r with ''app: select update(name,locale,timezone); definer: insert select update(email,role,status,email_verified_at,last_sign_in_at,version,updated_at,removed_at); ro: select'''),
-    ('grant update (seats) on app.courses to public', 'relation courses is r with ''PUBLIC: update(seats); app: delete insert select update(title,description,status,visibility,enrollment,seats,starts_at,ends_at); definer: select update'''),
+    ('grant select on app.users to lectern_ro', 'relation users is r with ''app: select update(name,locale,timezone); definer: insert select update(email,name,role,status,locale,timezone,email_verified_at,last_sign_in_at,version,updated_at,erased_at,removed_at); ro: select'''),
+    ('grant update (seats) on app.courses to public', 'relation courses is r with ''PUBLIC: update(seats); app: delete insert select update(title,description,status,visibility,enrollment,seats,starts_at,ends_at); definer: delete select update'''),
     ('revoke select on app.audit_logs from lectern_app', 'relation audit_logs is r with ''definer: insert select'''),
     ('alter table app.users drop constraint users_role, add constraint users_role check (role <> ''guest'')', 'undeclared role guest')
 ) v (ddl, found);

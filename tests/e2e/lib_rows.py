@@ -18,6 +18,7 @@ import psycopg2
 
 from conftest import TREE, _write_down
 from lib_domain import PASSWORD, People, data, unique
+from lib_pool import wait_until
 
 V1 = "/api/v1"
 METHODS = ("get", "post", "put", "patch", "delete")
@@ -270,12 +271,19 @@ class Ledger:
             f" from app.{name}" for (name,) in sorted(self.cursor.fetchall()))
 
     def take(self):
+        # What the background daemon was asked for is done first.
+        wait_until(lambda: self._idle(), seconds=30, every=0.2)
         # While the log stands still nothing was written, and what was counted before holds.
         self.cursor.execute("select pg_current_wal_insert_lsn()")
         (position,) = self.cursor.fetchone()
         if position != self.position:
             self.position, self.taken = position, self._count()
         return self.taken
+
+    def _idle(self):
+        self.cursor.execute("select not exists (select from app.exports where state = 'queued')"
+                            " and not exists (select from app.mails where state = 'queued' and attempts < 2)")
+        return self.cursor.fetchone()[0]
 
     def _count(self):
         self.cursor.execute(self.query)
@@ -290,6 +298,9 @@ PREFERRED = {
     "enrollment_create.user_id": "spare_id",
     "org_user_role.user_id": "spare_id",
     "org_user_remove.user_id": "spare_id",
+    "parent_link_create.student_id": "spare_id",
+    "parent_link_update.status": "rejected",
+    "user_me_erase.password": "no-password-of-anyone",
     "org_user_role.role": "student",
     "auth_register.password": PASSWORD,
     "email_verify.token": "A" * 43,
@@ -333,7 +344,7 @@ class World:
                 "user_id": assistant.id, "refresh_token": student.refresh_token,
                 "session_id": session_of(assistant), "own_session_id": session_of(self.admin),
                 "org_id": self._organisation(), "invitation_id": self._invited(self.admin),
-                "token": "A" * 43}
+                "token": "A" * 43, "link_id": self._link(self.admin, student)}
         made.update(self._course(self.admin, student.id, self.people.register()))
         data(self.admin.post(f"{V1}/courses/{made['course_id']}/staff",
                              json={"user_id": assistant.id, "role": "assistant"}), 201)
@@ -344,10 +355,18 @@ class World:
         student = data(api("student", "northside").get(V1 + "/users/me"))
         teacher = data(api("teacher", "northside").get(V1 + "/users/me"))
         made = self._course(admin, student["id"], student["email"])
+        link = self._link(admin, api("student", "northside"), api("parent", "northside"))
         session = session_of(api("teacher", "northside"))
-        return {**made, "user_id": teacher["id"], "owner_id": teacher["id"], "colleague_id": teacher["id"],
-                "spare_id": student["id"], "session_id": session, "own_session_id": session,
+        return {**made, "link_id": link, "user_id": teacher["id"], "owner_id": teacher["id"],
+                "colleague_id": teacher["id"], "spare_id": student["id"], "session_id": session,
+                "own_session_id": session,
                 "invitation_id": self._invited(admin)}
+
+    def _link(self, admin, student, parent=None):
+        """Of a parent and a student, which nobody has decided yet"""
+        (parent or self.people.make("parent")).post(V1 + "/parent-links", json={
+            "student_id": data(student.get(V1 + "/users/me"))["id"]})
+        return data(admin.get(V1 + "/parent-links", params={"status": "pending"}))[0]["id"]
 
     def _organisation(self):
         slug = unique("rows")

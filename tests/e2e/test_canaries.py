@@ -23,6 +23,10 @@ OPERATIONS = {o.id: o for o in operations(DOCUMENT)}
 REACHED = ("api.log", "auth.log", "nginx-access.log", "nginx-admin.log", "postgres.log")
 EXPECTED = REACHED + ("nginx-error.log", "jobs.log")
 
+# Where the description does not tell who gets furthest.
+CALLERS = {"parent_link_create": "parent", "parent_link_code": "student", "parent_link_get": "admin",
+           "parent_link_end": "admin", "export_request": "student"}
+
 canaries = Canaries()
 mark = canaries.mark
 
@@ -66,10 +70,17 @@ class World:
         self.callers["nobody"] = new_client("canary")
         # What only something real can be.
         self.known = {"owner_id": self.callers["teacher"].id, "user_id": self.callers["student"].id,
-                      "email": self.callers["student"].email, "locale": "en-GB", "timezone": "Europe/Paris"}
+                      "student_id": self.callers["student"].id, "email": self.callers["student"].email,
+                      "locale": "en-GB", "timezone": "Europe/Paris"}
+        self.people = people
+        self.callers["parent"] = people.make("parent", f"Parent {mark()}")
 
     def path(self, operation):
         path = operation.path
+        if operation.id in ("export_get", "export_document"):
+            self.export(self.caller(operation))
+        if "{link_id}" in path:
+            return path.format(link_id=self.link(operation.id == "parent_link_end"))
         if "{" not in path:
             return path
         teacher, ids = self.callers["teacher"], {"user_id": self.known["user_id"]}
@@ -115,9 +126,25 @@ class World:
         canaries.learn(token)
         return {"invitation_id": made["id"], "token": token}
 
+    def link(self, approved):
+        admin, parent = self.callers["admin"], self.people.make("parent")
+        data(parent.post(V1 + "/parent-links", json={"student_id": self.known["student_id"]}), 202)
+        made, = data(admin.get(V1 + "/parent-links", params={"parent_id": parent.id}))
+        if approved:
+            data(admin.patch(f"{V1}/parent-links/{made['id']}", json={"status": "approved"}))
+        return made["id"]
+
+    @staticmethod
+    def export(client):
+        if client.get(V1 + "/users/me/export").status_code == 404:
+            data(client.post(V1 + "/users/me/export"), 202)
+        wait_until(lambda: data(client.get(V1 + "/users/me/export"))["state"] == "ready", seconds=30)
+
     def caller(self, operation):
         """Whom the row lets in, the least of them first; the metrics have credentials of their own"""
         told = operation.row["description"]
+        if operation.id in CALLERS:
+            return self.callers[CALLERS[operation.id]]
         if "For everyone" in told or "credentials" in told:
             return self.callers["nobody"]
         for role in ("teacher", "admin", "operator"):
@@ -174,6 +201,7 @@ def test_the_logs_searched_are_those_written(logs, api, anon, instance):
 
 CHANGING = ("auth_logout", "org_update", "user_me_update", "auth_logout_all", "password_change",
             "org_limits_put")
+CHANGING = ("auth_logout", "org_update", "user_me_update", "user_me_erase", "auth_logout_all", "password_change")
 answered = {name: set() for name in OPERATIONS}
 
 
@@ -243,6 +271,9 @@ def test_what_changes_the_caller(world, logs, api, new_client):
     answered["auth_logout_all"].add(people.enter(email).post(everywhere.path).status_code)
     for head, body in bodies(update, mark, world.known):
         ask(world.callers["teacher"], update, head, body)
+    erase = OPERATIONS["user_me_erase"]
+    for head, body in bodies(erase, mark, {"password": PASSWORD}):
+        ask(people.enter(people.register(name=mark())), erase, head, body)
     # The other organisation, and as it was afterwards.
     other = api("admin", org="northside")
     before = data(other.get(org.path))

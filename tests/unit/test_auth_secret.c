@@ -1,4 +1,4 @@
-/* Refresh tokens, CSRF tokens, cursors, passwords. */
+/* Refresh tokens, CSRF tokens, cursors, passwords, codes of links. */
 #include "unit.h"
 
 #include <argon2.h>
@@ -7,6 +7,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "auth/link_code.h"
 #include "auth/link.h"
 #include "auth/password.h"
 #include "auth/secret.h"
@@ -328,6 +329,51 @@ settings_prepare(void)
     return settings_load(NULL, stderr);
 }
 
+/* --- codes of links ------------------------------------------------------------------------ */
+
+static void
+test_link_code(void)
+{
+    uint8_t digest[SHA256_LEN], again[SHA256_LEN], other[SHA256_LEN], plain[SHA256_LEN];
+    struct text code = link_code_issue(a, digest), second = link_code_issue(a, other);
+
+    CU_ASSERT_EQUAL_FATAL(code.len, 14);
+    CU_ASSERT_EQUAL(code.p[4], '-');
+    CU_ASSERT_EQUAL(code.p[9], '-');
+    CU_ASSERT_FALSE(text_eq(code, second));
+    CU_ASSERT_NOT_EQUAL(memcmp(digest, other, sizeof digest), 0);
+    CU_ASSERT_TRUE(link_code_parse(code, again));
+    CU_ASSERT_EQUAL(memcmp(digest, again, sizeof digest), 0);
+    sha256(code, plain);
+    CU_ASSERT_NOT_EQUAL(memcmp(digest, plain, sizeof digest), 0);
+}
+
+/* Different ways to write one code down, and what is none. */
+static void
+test_link_code_forms(void)
+{
+    static const char *const same[] = {"A0B1-C2D1-E3F0", "a0b1c2d1e3f0", "AOBI-C2DL-E3FO",
+                                       "-aobl-c2di-e3fo-"};
+    static const char *const bad[] = {"",
+                                      "A0B1-C2D1-E3F",
+                                      "A0B1-C2D1-E3F00",
+                                      "A0B1-C2D1-E3FU",
+                                      "A0B1 C2D1 E3F0",
+                                      "A0B1-C2D1-E3F\xc3\xa9",
+                                      "------------"};
+    uint8_t digest[SHA256_LEN], first[SHA256_LEN];
+
+    CU_ASSERT_TRUE_FATAL(link_code_parse(text_of(same[0]), first));
+    for (size_t i = 0; i < sizeof same / sizeof same[0]; i++) {
+        CU_ASSERT_TRUE(link_code_parse(text_of(same[i]), digest));
+        CU_ASSERT_EQUAL(memcmp(digest, first, sizeof digest), 0);
+    }
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        CU_ASSERT_FALSE(link_code_parse(text_of(bad[i]), digest));
+    CU_ASSERT_FALSE(link_code_parse(TEXT_NULL, digest));
+    CU_ASSERT_FALSE(link_code_parse((struct text){"A0B1\0C2D1E3F0", 13}, digest));
+}
+
 static void
 test_link(void)
 {
@@ -387,6 +433,8 @@ main(void)
         {"password: unknown accounts take as long", test_password_time},
         {"password: weak ones", test_password_weak},
         {"password: the shipped list", test_password_list},
+        {"link code: issued ones come back", test_link_code},
+        {"link code: as people write it", test_link_code_forms},
         {NULL, NULL},
     };
     int status;

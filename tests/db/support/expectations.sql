@@ -15,23 +15,23 @@ insert into relation values
      'app: select update(users,storage_bytes,workbench_runs_per_day,telemetry_events_per_day); definer: insert select update'),
     ('org_usage', 'r', 'org_id = %2$L', 'app: select; definer: insert select update'),
     ('invitations', 'r', 'id = t.id(''m.w.%1$s'')',
-     'app: select(id,org_id,email,role,invited_by,created_at,expires_at,accepted_at,accepted_by,revoked_at) update(revoked_at); definer: delete insert select update(accepted_at,accepted_by,revoked_at)'),
+     'app: select(id,org_id,email,role,invited_by,created_at,expires_at,accepted_at,accepted_by,revoked_at) update(revoked_at); definer: delete insert select update(invited_by,accepted_at,accepted_by,revoked_at)'),
     ('users', 'r', 'id = t.id(''pupil.%1$s'')',
-     'app: select update(name,locale,timezone); definer: insert select update(email,role,status,email_verified_at,last_sign_in_at,version,updated_at,removed_at)'),
+     'app: select update(name,locale,timezone); definer: insert select update(email,name,role,status,locale,timezone,email_verified_at,last_sign_in_at,version,updated_at,erased_at,removed_at)'),
     ('credentials', 'r', 'user_id = t.id(''pupil.%1$s'')', 'definer: delete insert select update'),
     ('sessions', 'r', 'user_id = t.id(''pupil.%1$s'')', 'app: select; definer: delete insert select update'),
     ('refresh_tokens', 'r', 'session_id = t.id(''m.s.%1$s'')', 'definer: delete insert select update'),
     ('courses', 'r', 'id = t.id(''m.c.%1$s'')',
-     'app: delete insert select update(title,description,status,visibility,enrollment,seats,starts_at,ends_at); definer: select update'),
+     'app: delete insert select update(title,description,status,visibility,enrollment,seats,starts_at,ends_at); definer: delete select update'),
     ('course_codes', 'r', 'course_id = t.id(''m.c.%1$s'')', 'app: delete insert select update(code); definer: select'),
     ('course_staff', 'r', 'course_id = t.id(''m.c.%1$s'')', 'app: delete insert select; definer: delete insert select update'),
     ('enrollments', 'r', 'id = t.id(''m.e.%1$s'')',
      'app: insert select update(status,starts_at,ends_at); definer: delete insert select update'),
     ('enrollment_imports', 'r', 'id = t.id(''m.i.%1$s'')', 'app: insert select; definer: select update(undone_at)'),
-    ('enrollment_import_rows', 'r', 'import_id = t.id(''m.i.%1$s'')', 'app: insert select; definer: select'),
-    ('announcements', 'r', 'id = t.id(''m.n.%1$s'')', 'app: delete insert select update(title,body,pinned,publish_at)'),
-    ('announcement_reads', 'r', 'user_id = t.id(''pupil.%1$s'')', 'app: insert select'),
-    ('events', 'p', 'id = t.id(''m.v.%1$s'')', 'app: insert select'),
+    ('enrollment_import_rows', 'r', 'import_id = t.id(''m.i.%1$s'')', 'app: insert select; definer: select update(email,user_id)'),
+    ('announcements', 'r', 'id = t.id(''m.n.%1$s'')', 'app: delete insert select update(title,body,pinned,publish_at); definer: select update(title,body)'),
+    ('announcement_reads', 'r', 'user_id = t.id(''pupil.%1$s'')', 'app: insert select; definer: delete select'),
+    ('events', 'p', 'id = t.id(''m.v.%1$s'')', 'app: insert select; definer: select update(payload,request_id)'),
     ('events_*', 'r', 'id = t.id(''m.v.%1$s'')', ''),
     ('audit_logs', 'r', 'id = t.id(''m.l.%1$s'')', 'app: select; definer: insert select'),
     ('audit_chains', 'r', 'chain = 7', 'definer: select update'),
@@ -42,6 +42,13 @@ insert into relation values
     ('second_factor_challenges', 'r', 'user_id = t.id(''pupil.%1$s'')', 'definer: delete insert select update'),
     ('idempotency_keys', 'r', 'user_id = t.id(''pupil.%1$s'')',
      'app: delete insert select update(status,headers,answer); definer: delete select'),
+    ('audit_origins', 'r', 'audit_id = t.id(''m.l.%1$s'')', 'app: select; definer: delete insert select'),
+    ('parent_links', 'r', 'id = t.id(''m.p.%1$s'')', 'app: select update(status); definer: delete insert select update'),
+    ('parent_link_codes', 'r', 'student_id = t.id(''pupil.%1$s'')', 'definer: delete insert select update'),
+    ('parent_link_tries', 'r', 'parent_id = t.id(''pupil.%1$s'')', 'definer: delete insert select update'),
+    ('exports', 'r', 'id = t.id(''m.x.%1$s'')', 'app: select; definer: delete insert select update'),
+    ('export_parts', 'r', 'export_id = t.id(''m.x.%1$s'')', 'app: select; definer: delete insert select update'),
+    ('personal_data', 'r', 'false', 'definer: select'),
     ('account_tokens', 'r', 'user_id = t.id(''pupil.%1$s'')', 'definer: delete insert select update'),
     ('mails', 'r', 'id = t.id(''m.m.%1$s'')', 'definer: delete insert select update'),
     ('signin_failures', 'r', 'account = app.signin_account(''%1$s@m.example'')', 'definer: delete insert select update'),
@@ -89,6 +96,11 @@ insert into reach values
     ('events', 'select', 'STPAOVMY', 'AO', null),
     ('events', 'insert', 'STPAOVMY', '', null),
     ('audit_logs', 'select', 'AO', 'AO', null),
+    ('audit_origins', 'select', 'AO', 'AO', null),
+    ('parent_links', 'select', 'STPAOVMY', 'AO', null),
+    ('parent_links', 'update', 'STPAOVMY', 'AO', 'status = ''ended'''),
+    ('exports', 'select', 'STPAOVMY', '', null),
+    ('export_parts', 'select', 'STPAOVMY', '', null),
     ('second_factors', 'select', 'STPAOVMY', '', null),
     ('recovery_codes', 'select', 'STPAOVMY', '', null),
     ('idempotency_keys', 'select', 'STPAOVMY', '', null),
@@ -123,6 +135,11 @@ insert into callable select 'app.' || f, may, false from (values
 ) v (may, names), unnest(names) f;
 insert into callable select 'app.' || f, may, true from (values
     ('app ro', '{managed_courses(),taught_courses(),enrolled_courses(),manages_course(uuid)}'::text[]),
+    ('app ro', '{parent_students(),parent_courses(),parent_link_names(uuid)}'),
+    ('app', '{"parent_link_ask(uuid,uuid,text)","parent_link_code_put(bytea,integer)","parent_link_redeem(uuid,bytea)",
+        "export_request(uuid,integer,integer)",account_erase()}'),
+    ('jobs', '{exports_build(),person_purge(integer)}'),
+    ('', '{parent_links_rules(),"personal_rows(uuid,text)","personal_erase(uuid,text)",courses_bequeath(uuid)}'),
     ('app', '{"session_check(uuid,uuid,uuid,text)","register(uuid,text,text,text,text)",login_lookup(text),"password_rehash(uuid,text,text)",
         "session_open(uuid,uuid,bytea,inet,text,integer,integer,integer)","session_rotate(uuid,bytea,bytea,integer,integer,uuid)","session_end(uuid,text)",
         "sessions_end(uuid,text,uuid)","set_user_role(uuid,text,bigint)","course_transfer(uuid,uuid,bigint)",
@@ -236,6 +253,23 @@ insert into call values
     ('enrollment_import_undo', 'own.admin', 'select app.enrollment_import_undo(t.id(''i.b''))', 'LE404'),
     ('enrollment_import_undo', 'own.teacher', 'select app.enrollment_import_undo(t.id(''i.b''))', 'LE404'),
     ('enrollment_import_undo', 'nobody.admin', 'select app.enrollment_import_undo(t.id(''i.main''))', 'LE404'),
+    ('parent_students', 'forged.parent', 'value:select app.parent_students()', '{}'),
+    ('parent_students', 'nobody.parent', 'value:select app.parent_students()', '{}'),
+    ('parent_courses', 'forged.parent', 'value:select app.parent_courses()', '{}'),
+    ('parent_courses', 'nobody.parent', 'value:select app.parent_courses()', '{}'),
+    ('parent_link_names', 'own.admin', 'select from app.parent_link_names(t.id(''m.p.foreign''))', '0'),
+    ('parent_link_names', 'nobody.admin', 'select from app.parent_link_names(t.id(''m.p.other''))', '0'),
+    ('parent_link_ask', 'own.parent', 'select app.parent_link_ask(t.id(''new''), t.id(''bstudent''), ''bstudent@b.example'')', '1'),
+    ('parent_link_ask', 'own.admin', 'select app.parent_link_ask(t.id(''new''), t.id(''student''), null)', '42501'),
+    ('parent_link_ask', 'nobody.parent', 'select app.parent_link_ask(t.id(''new''), t.id(''student''), null)', '42501'),
+    ('parent_link_code_put', 'forged.student', 'select app.parent_link_code_put(sha256(''q''), 5)', '42501'),
+    ('parent_link_code_put', 'nobody.student', 'select app.parent_link_code_put(sha256(''q''), 5)', '42501'),
+    ('parent_link_redeem', 'own.parent', 'value:select app.parent_link_redeem(t.id(''new''), sha256(''m.code.foreign''))', null),
+    ('parent_link_redeem', 'nobody.parent', 'value:select app.parent_link_redeem(t.id(''new''), sha256(''m.code.other''))', '42501'),
+    ('export_request', 'forged.student', 'select app.export_request(t.id(''new''), 0, 1)', '42501'),
+    ('export_request', 'nobody.admin', 'select app.export_request(t.id(''new''), 0, 1)', '42501'),
+    ('account_erase', 'forged.student', 'select app.account_erase()', 'LE401'),
+    ('account_erase', 'nobody.admin', 'select app.account_erase()', 'LE401'),
     ('account_find', 'own.admin', 'value:select coalesce(user_id::text, ''nobody'') from app.account_find(''%@b.example'')', 'nobody'),
     ('account_find', 'nobody.admin', 'value:select coalesce(user_id::text, ''nobody'') from app.account_find('''')', 'nobody'),
     ('account_token_issue', 'own.admin', 'select app.account_token_issue(t.id(''bstudent''), t.id(''B''), ''password_reset'', sha256(''q''), 60)', '42501'),
@@ -330,6 +364,15 @@ insert into app.second_factor_challenges (digest, user_id, org_id, expires_at)
 select sha256(name::bytea), t.id('pupil.' || name), org, now() + interval '1 hour' from holder;
 insert into app.idempotency_keys (org_id, user_id, key, route, digest, created_at, expires_at)
 select org, t.id('pupil.' || name), 'm', 'POST /x', sha256('x'), now() - interval '2 days', now() - interval '1 day' from holder;
+insert into app.audit_origins (audit_id, org_id, person_id, address) select t.id('m.l.' || name), org, t.id('pupil.' || name), '192.0.2.1' from holder;
+insert into app.parent_links (id, org_id, parent_id, student_id, status, source, decided_at)
+select t.id('m.p.' || name), org, t.id('pupil.' || name), t.id(case when org = t.id('A') then 'outsider' else 'bstudent' end), 'approved', 'code', now() from holder;
+insert into app.parent_link_codes (student_id, org_id, digest, expires_at)
+select t.id('pupil.' || name), org, sha256(('m.code.' || name)::bytea), now() + interval '1 day' from holder;
+insert into app.parent_link_tries (parent_id, org_id, failures) select t.id('pupil.' || name), org, 1 from holder;
+insert into app.exports (id, org_id, user_id, state, parts, bytes, ready_at, expires_at)
+select t.id('m.x.' || name), org, t.id('pupil.' || name), 'ready', 1, 2, now(), now() + interval '1 day' from holder;
+insert into app.export_parts (export_id, org_id, part, document) select t.id('m.x.' || name), org, 1, '{}' from holder;
 insert into app.signin_failures (account, source, attempts, ends_at) select app.signin_account(name || '@m.example'), 'elsewhere', 1, now() from holder;
 insert into app.account_tokens (digest, org_id, user_id, purpose, expires_at) select sha256(name::bytea), org, t.id('pupil.' || name), 'password_reset', now() + interval '1 hour' from holder;
 insert into app.mails (id, org_id, user_id, kind, address) select t.id('m.m.' || name), org, t.id('pupil.' || name), 'password_changed', name || '@m.example' from holder;
