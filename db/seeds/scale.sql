@@ -34,6 +34,7 @@ select id, :'org', login || '@' || :'slug' || '.lectern.example', name, role, no
 from member order by id;
 insert into app.credentials (user_id, org_id, password_hash)
 select id, :'org', :'password_hash' from member order by id;
+update app.org_usage set users = (select count(*) from member) where org_id = :'org';
 
 create temp table course_made on commit drop as
 select app.uuid_v7(now() - interval '150 days' + n * interval '1 minute') as id, n,

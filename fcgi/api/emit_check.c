@@ -714,8 +714,11 @@ static void
 check_audit(struct check *c)
 {
     const struct audit_rule *a = &c->e->audit;
-    /* Signing in begins without a user; whose session is its target has become one. */
-    bool user = c->e->auth == AUTH_USER || (a->target != NULL && strcmp(a->target, "session") == 0);
+    /* Signing in and accepting an invitation begin without a user; whose session or account is
+     * the target has become one. */
+    bool made =
+        a->target != NULL && (strcmp(a->target, "session") == 0 || strcmp(a->target, "new") == 0);
+    bool user = c->e->auth == AUTH_USER || made;
 
     if (c->e->unaudited != NULL && (a->action != NULL || !sentence(c->e->unaudited)))
         fault(c, "unaudited is a sentence, for a row without an action");

@@ -1,4 +1,6 @@
-/* Registering, proving an address, forgotten and new passwords. */
+/* Registering, accepting invitations, proving an address, forgotten and new passwords. */
+#include <string.h>
+
 #include "api/credentials.h"
 #include "api/endpoint.h"
 #include "api/mail.h"
@@ -11,6 +13,7 @@
 
 #define VERIFY_EMAIL TEXT("verify_email")
 #define PASSWORD_RESET TEXT("password_reset")
+#define INVITATION TEXT("invitation")
 
 /* --- shapes ---------------------------------------------------------------------------------- */
 
@@ -18,6 +21,7 @@ struct register_input {
     struct text name;
     struct text email;
     struct text password;
+    struct text invitation;
 };
 
 static const struct field register_fields[] = {
@@ -27,6 +31,39 @@ static const struct field register_fields[] = {
           .sensitive = true, .account = true, .doc = "The address to sign in with"),
     FIELD(register_input, password, .required = true, .min = 8, .max = 128, .sensitive = true,
           .doc = "Not a common password, not the address"),
+    FIELD(register_input, invitation, .min = 1, .max = 128, .format = FORMAT_OPAQUE,
+          .sensitive = true, .doc = "The token of an invitation that came to this address"),
+};
+
+struct accept_input {
+    struct text token;
+    struct text name;
+    struct text password;
+};
+
+static const struct field accept_fields[] = {
+    FIELD(accept_input, token, .place = IN_PATH, .min = 1, .max = 128, .format = FORMAT_OPAQUE,
+          .sensitive = true, .doc = "What stands behind token= in the link that was mailed"),
+    FIELD(accept_input, name, .required = true, .min = 1, .max = 255, .sensitive = true,
+          .doc = "How others see the person"),
+    FIELD(accept_input, password, .required = true, .min = 8, .max = 128, .sensitive = true,
+          .doc = "Not a common password, not the address"),
+};
+
+struct joined {
+    struct uuid id;
+    struct uuid org_id;
+    struct text role;
+    struct text name;
+    struct text email;
+};
+
+static const struct field joined_fields[] = {
+    FIELD(joined, id, .doc = "The new account"),
+    FIELD(joined, org_id, .doc = "Its organisation"),
+    FIELD(joined, role, .doc = "Its role, as the invitation says"),
+    FIELD(joined, name, .doc = "Its name"),
+    FIELD(joined, email, .doc = "Its address, proven by the invitation"),
 };
 
 struct address_input {
@@ -133,6 +170,75 @@ account_mail(struct req *r, enum mail_kind kind, struct text email,
     return mail_enqueue(r, &m);
 }
 
+/* --- invitations ------------------------------------------------------------------------------ */
+
+/* What somebody who was invited brings along. */
+struct guest {
+    struct text token;
+    struct text email; /* TEXT_NULL: whatever address the invitation went to */
+    struct text name;
+    struct text password;
+};
+
+/* From here on the transaction is the new user's: nobody else has let them in. */
+static err
+account_become(struct req *r, const struct joined *user)
+{
+    struct token_claims claims = {.user = user->id, .org = user->org_id, .session = uuid_v7()};
+    size_t n = user->role.len < sizeof claims.role ? user->role.len : sizeof claims.role - 1;
+
+    memcpy(claims.role, user->role.p, n);
+    return req_become(r, &claims);
+}
+
+static err
+account_join(struct req *r, const struct guest *guest, struct joined *ret_user)
+{
+    uint8_t *digest = arena_alloc(r->arena, SHA256_LEN);
+    struct text kept = {(const char *)digest, SHA256_LEN};
+    struct sql_invitation_open_params asked = {.digest = kept};
+    struct sql_invitation_accept_params p = {
+        .digest = kept, .new_id = r->new_id, .name = guest->name};
+    struct sql_invitation_open_row found;
+    struct sql_invitation_accept_row made;
+    bool is_open;
+
+    if (!link_read(guest->token, INVITATION, digest))
+        return fail(r, E_INVITATION_INVALID);
+    TRY(sql_invitation_open_run(r, &asked, &found, &is_open));
+    if (!is_open || (guest->email.p != NULL && !text_eq(guest->email, found.email)))
+        return fail(r, E_INVITATION_INVALID);
+    account_check_password(r, guest->password, found.email);
+    TRY(req_violations(r));
+    TRY(password_hash(r->arena, guest->password, &p.password_hash));
+    TRY(sql_invitation_accept_run(r, &p, &made));
+    *ret_user = (struct joined){made.id, found.org_id, found.role, guest->name, found.email};
+    return account_become(r, ret_user);
+}
+
+static err
+account_accept(struct req *r, const void *input)
+{
+    const struct accept_input *in = input;
+    struct guest guest = {in->token, TEXT_NULL, in->name, in->password};
+    struct joined out;
+
+    TRY(account_join(r, &guest, &out));
+    return reply_shape(r, SHAPE(joined, joined_fields), &out);
+}
+
+static err
+account_register_invited(struct req *r, const struct register_input *in)
+{
+    struct guest guest = {in->invitation, in->email, in->name, in->password};
+    struct joined user;
+
+    TRY(account_join(r, &guest, &user));
+    return account_accepted(r);
+}
+
+/* --- registering ------------------------------------------------------------------------------ */
+
 /* The same work and the same answer whether or not the address is known: the rows of a token and of
  * a mail are written in every case. */
 static err
@@ -144,6 +250,9 @@ account_register(struct req *r, const void *input)
     struct sql_account_find_row who;
     struct text hash, secret;
 
+    if (in->invitation.p != NULL)
+        return account_register_invited(r, in);
+    r->unchanged = true; /* for audit and event, which say that an invitation was accepted */
     if (setting_text(S_REGISTRATION_ORG).len == 0)
         return fail(r, E_REGISTRATION_CLOSED);
     account_check_password(r, in->password, in->email);
@@ -299,9 +408,18 @@ static const struct endpoint rows[] = {
     {ENDPOINT(POST, "/auth/register", auth_register, ANYONE, PUBLIC), .rate = RATE_AUTH,
      .in = SHAPE(register_input, register_fields), .run = account_register,
      .reply = SHAPE(accepted, accepted_fields), .status = 202, .idempotency = IDEMPOTENCY_NONE,
-     .pool = POOL_AUTH, .fails = FAILS(E_REGISTRATION_CLOSED), .since = "0.1.0",
-     .unaudited = "A new account has no credential yet that this could change.",
-     .doc = "Register as a student of the installation's open organisation. A mail follows."},
+     .pool = POOL_AUTH,
+     .fails = FAILS(E_REGISTRATION_CLOSED, E_QUOTA_USERS, E_INVITATION_INVALID, E_ACCOUNT_EXISTS),
+     .audit = {"user.join", "user", "new"}, .event = {"user.joined", "user", "new", NULL},
+     .since = "0.1.0",
+     .doc = "Register as a student of the open organisation, whereupon a mail follows, or as what "
+            "an invitation says."},
+    {ENDPOINT(POST, "/invitations/{token}/accept", invitation_accept, ANYONE, PUBLIC),
+     .rate = RATE_AUTH, .in = SHAPE(accept_input, accept_fields), .run = account_accept,
+     .reply = SHAPE(joined, joined_fields), .status = 201, .idempotency = IDEMPOTENCY_NONE,
+     .pool = POOL_AUTH, .fails = FAILS(E_INVITATION_INVALID, E_ACCOUNT_EXISTS, E_QUOTA_USERS),
+     .audit = {"user.join", "user", "new"}, .event = {"user.joined", "user", "new", NULL},
+     .since = "0.2.0", .doc = "Make the account that an invitation is for; it works once."},
     {ENDPOINT(POST, "/auth/email/verify", email_verify, ANYONE, PUBLIC), .rate = RATE_AUTH,
      .in = SHAPE(token_input, token_fields), .run = account_verify, .status = 204,
      .idempotency = IDEMPOTENCY_NONE, .fails = FAILS(E_LINK_INVALID), .since = "0.2.0",

@@ -6,6 +6,19 @@
 -- columns: id uuid?
 select app.register(:new_id, :org_slug, :email, :name, :password_hash) as id;
 
+-- name: invitation_open
+-- kind: read
+-- returns: maybe
+-- params: digest bytea
+-- columns: org_id uuid, email text, role text
+select i.org_id, i.email, i.role from app.invitation_open(:digest) i;
+
+-- name: invitation_accept
+-- kind: write
+-- params: digest bytea, new_id uuid, name text, password_hash text
+-- columns: id uuid
+select app.invitation_accept(:digest, :new_id, :name, :password_hash) as id;
+
 -- name: account_find
 -- kind: read
 -- params: email text

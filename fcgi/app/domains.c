@@ -1,13 +1,22 @@
 /* Every domain of the program. A new app file adds its line here. */
 #include "api/endpoint.h"
 
-#define DOMAINS(X)   \
-    X(health)        \
-    X(document)      \
-    X(account)       \
-    X(session)       \
+/* clang-format off */
+#define DOMAINS(X) \
+    X(health) \
+    X(document) \
+    X(account) \
+    X(session) \
     X(second_factor) \
-    X(org) X(course) X(enrollment) X(announcement) X(audit) X(parent_link) X(person)
+    X(org) \
+    X(tenant) \
+    X(course) \
+    X(enrollment) \
+    X(announcement) \
+    X(audit) \
+    X(parent_link) \
+    X(person)
+/* clang-format on */
 
 #define DECLARE(name) extern const struct domain name##_domain;
 DOMAINS(DECLARE)

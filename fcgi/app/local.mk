@@ -9,7 +9,8 @@ app_sql = \
 	fcgi/app/parent_link.sql \
 	fcgi/app/person.sql \
 	fcgi/app/second_factor.sql \
-	fcgi/app/session.sql
+	fcgi/app/session.sql \
+	fcgi/app/tenant.sql
 app_sql_paths = $(app_sql:%=$(top_srcdir)/%)
 app_statements = $(STATEMENTS) -v prefix=sql -v ctx="struct req" -v header=app/statements.h -v runtime=api/run.h
 
@@ -27,7 +28,8 @@ fcgi_libapp_a_SOURCES = \
 	fcgi/app/parent_link.c \
 	fcgi/app/person.c \
 	fcgi/app/second_factor.c \
-	fcgi/app/session.c
+	fcgi/app/session.c \
+	fcgi/app/tenant.c
 nodist_fcgi_libapp_a_SOURCES = fcgi/app/statements.c fcgi/app/statements.h fcgi/app/schema_version.h
 BUILT_SOURCES += fcgi/app/statements.h fcgi/app/schema_version.h
 CLEANFILES += fcgi/app/statements.c fcgi/app/statements.h fcgi/app/schema_version.h

@@ -51,6 +51,17 @@ run_token_purge(struct jobs *j, int64_t *ret_rows)
     return E_OK;
 }
 
+static err
+run_invitation_purge(struct jobs *j, int64_t *ret_rows)
+{
+    struct job_invitations_purge_params params = {.batch = PURGE_BATCH};
+    struct job_invitations_purge_row row;
+
+    TRY(job_invitations_purge_run(j, &params, &row));
+    *ret_rows = row.gone;
+    return E_OK;
+}
+
 const struct job_kind job_kinds[] = {
     {.name = "partitions", .period_ms = HOUR_MS, .full_batch = 0, .run = run_partitions},
     {.name = "mail",
@@ -58,6 +69,10 @@ const struct job_kind job_kinds[] = {
      .full_batch = JOB_MAIL_BATCH,
      .often = true,
      .run = job_mail},
+    {.name = "invitation_purge",
+     .period_ms = HOUR_MS,
+     .full_batch = PURGE_BATCH,
+     .run = run_invitation_purge},
     {.name = "mail_purge", .period_ms = HOUR_MS, .full_batch = PURGE_BATCH, .run = job_mail_purge},
     {.name = "token_purge",
      .period_ms = HOUR_MS,

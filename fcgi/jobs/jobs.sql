@@ -39,6 +39,12 @@ select app.person_purge(:batch) as gone;
 -- columns: gone int4
 select app.signin_failures_purge(:batch) as gone;
 
+-- name: invitations_purge
+-- kind: write
+-- params: batch int4
+-- columns: gone int4
+select app.purge_invitations(:batch) as gone;
+
 -- Reading the whole of the audit log takes as long as it takes.
 -- name: time_unlimited
 -- kind: write

@@ -94,7 +94,7 @@ from (values
     ('drop table app.idempotency_keys', 'no such relation idempotency_keys'),
     ('grant execute on function app.touch() to public', 'function app.touch(): ''app definer jobs ro public'', definer f'),
     ('alter function app.if_match(int8, int8) security definer', 'function app.if_match(bigint,bigint): ''app definer jobs ro'', definer t, no foreign call of if_match, no nobody call of if_match'),
-    ('grant select on app.users to lectern_ro', 'relation users is r with ''app: select update(name,locale,timezone); definer: insert select update(email,name,role,status,locale,timezone,email_verified_at,last_sign_in_at,version,updated_at,erased_at); ro: select'''),
+    ('grant select on app.users to lectern_ro', 'relation users is r with ''app: select update(name,locale,timezone); definer: insert select update(email,name,role,status,locale,timezone,email_verified_at,last_sign_in_at,version,updated_at,erased_at,removed_at); ro: select'''),
     ('grant update (seats) on app.courses to public', 'relation courses is r with ''PUBLIC: update(seats); app: delete insert select update(title,description,status,visibility,enrollment,seats,starts_at,ends_at); definer: delete select update'''),
     ('revoke select on app.audit_logs from lectern_app', 'relation audit_logs is r with ''definer: insert select'''),
     ('alter table app.users drop constraint users_role, add constraint users_role check (role <> ''guest'')', 'undeclared role guest')
@@ -133,7 +133,7 @@ end $$;
 create temp table cell as
 select a.relation, a.name, v.verb, c.letter, s.scope, format('%s.%s', case when s.scope in ('nobody', 'orgless') then s.scope else 'own' end, c.role) as who,
        format(r.picks, h.name, h.org) as picks, r.rights ~ ('app:[^;]*\m' || v.verb) as allowed,
-       case s.scope when 'own' then e.own when 'other' then e.other else '' end as reached,
+       case s.scope when 'own' then e.own when 'other' then e.other when 'foreign' then coalesce(f.callers, '') else '' end as reached,
        coalesce(e.sets, (select format('%1$I = %1$I', attname) from pg_attribute where attrelid = ('app.' || a.relation)::regclass and attnum = 1)) as sets
 from actual_relation a
 join relation r using (name)
@@ -142,6 +142,7 @@ cross join caller c
 cross join unnest('{own,other,foreign,orgless,nobody}'::text[]) s (scope)
 join holder h on h.name = case when s.scope in ('other', 'foreign') then s.scope else c.role end
 left join reach e on e.name = r.name and e.verb = v.verb
+left join far f on f.name = r.name and f.verb = v.verb
 where a.kind not in ('c', 'T', 'S');
 
 create function pg_temp.rows(relation text, picks text) returns bigint language plpgsql as $$
@@ -217,7 +218,8 @@ select matches(pg_temp.effect(c.who, case c.verb when 'delete' then 'delete from
                               case c.scope when 'own' then pg_temp.watch(t.id('B')) else format('select x::text from app.%I x where %s', c.relation, c.picks) end),
                '^\d{1,3}$', format('%s: %s all of %s, %s', c.who, c.verb, c.relation, c.scope))
 from cell c
-where c.verb in ('update', 'delete') and c.allowed and (c.scope = 'own' or c.scope = 'other' and c.reached !~ c.letter);
+where c.verb in ('update', 'delete') and c.allowed and (c.scope = 'own' or c.scope = 'other' and c.reached !~ c.letter)
+      and not exists (select from far f where f.name = c.name and f.verb = c.verb and f.callers ~ c.letter);
 select is(pg_temp.effect(who, statement, pg_temp.watch(case when who not like 'nobody.%' then t.id('B') end)), answer, who || ': ' || statement)
 from call;
 select is(pg_temp.effect(v.who, v.statement, pg_temp.watch(t.id('B'))), 'changes something: 1', 'a change is noticed: ' || v.statement)

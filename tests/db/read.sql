@@ -11,7 +11,7 @@ insert into expected values
 --   who        org usr ses crs cod stf enr imp row ann rea evt aud key
     -- but no sessions of the operator
     ('admin',     1, 14, 13,  5,  1,  2,  7,  1,  1,  5,  2,  3,  1,  0),
-    ('operator',  1, 14, 14,  5,  1,  2,  7,  1,  1,  5,  2,  3,  1,  0),
+    ('operator',  2, 14, 14,  5,  1,  2,  7,  1,  1,  5,  2,  3,  1,  0),
     -- owner of main, draft, old; open by the catalogue
     ('teacher',   1, 14,  1,  4,  0,  2,  7,  1,  1,  3,  1,  0,  0,  1),
     ('coteacher', 1, 14,  1,  2,  0,  2,  5,  1,  1,  3,  1,  0,  0,  0),

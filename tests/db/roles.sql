@@ -30,8 +30,8 @@ select is(t.act('admin', $$value:select role || version from app.set_user_role(t
 select is((select revoked_reason from app.sessions where id = t.id('s.student')), 'role_changed', 'and signed out');
 select is((select count(*)::int from app.sessions where revoked_at is not null), 1, 'nobody else is');
 select is(t.act('admin', $$select from app.set_user_role(t.id('admin'), 'teacher', null)$$), '1', 'with two admins one may go');
-update app.users set status = 'disabled' where id = t.id('student');
 update app.users set role = 'admin' where id = t.id('admin');
+update app.users set status = 'disabled' where id = t.id('student');
 select is(t.dry('admin', $$select from app.set_user_role(t.id('admin'), 'teacher', null)$$), '23514 users_last_admin', 'a disabled admin does not count');
 update app.users set role = 'student', status = 'active' where id = t.id('student');
 

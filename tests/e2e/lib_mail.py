@@ -68,3 +68,8 @@ def secret(mail):
     head, mark, token = link(mail).partition("#token=")
     assert mark and head, link(mail)
     return token
+
+
+def invitation(address, count=1):
+    """The token of the newest of so many invitations of an address"""
+    return secret(mailbox().wait(address, "invitation", count))

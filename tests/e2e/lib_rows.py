@@ -59,6 +59,9 @@ class Row:
         self.schemes = {name for one in operation.get("security", []) for name in one}
         parameters = [document.resolve(p) for p in operation.get("parameters", [])]
         self.path_names = [p["name"] for p in parameters if p["in"] == "path"]
+        # Those that name rows; other ones are secrets.
+        self.path_ids = [p["name"] for p in parameters
+                         if p["in"] == "path" and document.resolve(p["schema"]).get("format") == "uuid"]
         self.query = {p["name"]: document.resolve(p["schema"]) for p in parameters if p["in"] == "query"}
         self.headers = {p["name"].lower() for p in parameters if p["in"] == "header"}
         body = operation.get("requestBody")
@@ -294,6 +297,7 @@ PREFERRED = {
     "course_staff_add.user_id": "colleague_id",
     "enrollment_create.user_id": "spare_id",
     "org_user_role.user_id": "spare_id",
+    "org_user_remove.user_id": "spare_id",
     "parent_link_create.student_id": "spare_id",
     "parent_link_update.status": "rejected",
     "user_me_erase.password": "no-password-of-anyone",
@@ -310,6 +314,11 @@ PREFERRED = {
 def session_of(client):
     """The newest session of a caller, which is the one that was just begun"""
     return data(client.get(V1 + "/users/me/sessions", params={"limit": 1}))[0]["id"]
+
+
+# Operators see of other organisations that they are there: what is theirs is no secret here.
+def spans(row):
+    return row.path.startswith(V1 + "/admin/orgs")
 
 
 class World:
@@ -334,7 +343,8 @@ class World:
         made = {"colleague_id": self.colleague.id, "owner_id": self.colleague.id, "spare_id": spare.id,
                 "user_id": assistant.id, "refresh_token": student.refresh_token,
                 "session_id": session_of(assistant), "own_session_id": session_of(self.admin),
-                "link_id": self._link(self.admin, student)}
+                "org_id": self._organisation(), "invitation_id": self._invited(self.admin),
+                "token": "A" * 43, "link_id": self._link(self.admin, student)}
         made.update(self._course(self.admin, student.id, self.people.register()))
         data(self.admin.post(f"{V1}/courses/{made['course_id']}/staff",
                              json={"user_id": assistant.id, "role": "assistant"}), 201)
@@ -349,13 +359,24 @@ class World:
         session = session_of(api("teacher", "northside"))
         return {**made, "link_id": link, "user_id": teacher["id"], "owner_id": teacher["id"],
                 "colleague_id": teacher["id"], "spare_id": student["id"], "session_id": session,
-                "own_session_id": session}
+                "own_session_id": session,
+                "invitation_id": self._invited(admin)}
 
     def _link(self, admin, student, parent=None):
         """Of a parent and a student, which nobody has decided yet"""
         (parent or self.people.make("parent")).post(V1 + "/parent-links", json={
             "student_id": data(student.get(V1 + "/users/me"))["id"]})
         return data(admin.get(V1 + "/parent-links", params={"status": "pending"}))[0]["id"]
+
+    def _organisation(self):
+        slug = unique("rows")
+        return data(self.callers["operator"].post(V1 + "/admin/orgs", json={
+            "slug": slug, "name": slug, "admin_email": f"{slug}@e2e.lectern.example"}), 201)["id"]
+
+    @staticmethod
+    def _invited(admin):
+        return data(admin.post(V1 + "/org/invitations", json={
+            "email": f"{unique('guest')}@e2e.lectern.example", "role": "student"}), 201)["id"]
 
     @staticmethod
     def _course(admin, student, email):

@@ -13,7 +13,7 @@ import pytest
 
 from lib_canary import Canaries, bodies, headers, operations, queries, token_like
 from lib_domain import PASSWORD, People, data, done
-from lib_mail import mailbox, secret
+from lib_mail import invitation, mailbox, secret
 from lib_pool import home, pools, wait_until
 
 V1 = "/api/v1"
@@ -89,6 +89,10 @@ class World:
             spare = self.people.enter(teacher.email) if "/me/" in path else self.people.make()
             sid = data(spare.get(V1 + "/users/me/sessions", params={"limit": 1}))[0]["id"]
             return path.format(user_id=spare.id, session_id=sid)
+        if operation.id == "org_user_remove":
+            return path.format(user_id=self.people.find(self.people.register(f"Leaver {mark()}"))["id"])
+        if "{org_id}" in path or "invitation" in path:
+            return path.format(**self._outside(path))
         course = data(teacher.post(V1 + "/courses", json={
             "title": f"Course {mark()}", "description": mark(), "enrollment": "code", "join_code": mark()}), 201)
         ids["course_id"] = course["id"]
@@ -109,6 +113,18 @@ class World:
                 inner + "/enrollments/import", headers={"content-type": "text/csv"},
                 data=f"email\n{self.callers['student'].email}\n"), 201)["import_id"]
         return path.format(**ids)
+
+    def _outside(self, path):
+        """An organisation, or an invitation whose token is a secret like those that are planted"""
+        if "{org_id}" in path:
+            return {"org_id": data(self.callers["operator"].post(V1 + "/admin/orgs", json={
+                "slug": mark(), "name": mark(), "admin_email": f"{mark()}@canary.lectern.example"}), 201)["id"]}
+        address = f"{mark()}@canary.lectern.example"
+        made = data(self.callers["admin"].post(V1 + "/org/invitations", json={"email": address, "role": "student"}),
+                    201)
+        token = invitation(address)
+        canaries.learn(token)
+        return {"invitation_id": made["id"], "token": token}
 
     def link(self, approved):
         admin, parent = self.callers["admin"], self.people.make("parent")
@@ -183,6 +199,8 @@ def test_the_logs_searched_are_those_written(logs, api, anon, instance):
 
 # --- every operation --------------------------------------------------------------------------------
 
+CHANGING = ("auth_logout", "org_update", "user_me_update", "auth_logout_all", "password_change",
+            "org_limits_put")
 CHANGING = ("auth_logout", "org_update", "user_me_update", "user_me_erase", "auth_logout_all", "password_change")
 answered = {name: set() for name in OPERATIONS}
 
@@ -197,6 +215,8 @@ def through(world, operation):
     caller, known = world.caller(operation), dict(world.known)
     if operation.id == "course_staff_add":
         known["user_id"] = world.colleague.id
+    if operation.id == "invitation_create":
+        del known["email"]  # who is here already is not invited
     path = world.path(operation)
     own = {"cookie": f"other={mark()}"}
 
@@ -262,6 +282,12 @@ def test_what_changes_the_caller(world, logs, api, new_client):
             ask(other, org, head, body)
     finally:
         data(other.patch(org.path, json={n: before[n] for n in ("name", "locale", "timezone", "settings")}))
+    limits = OPERATIONS["org_limits_put"]
+    try:
+        for head, body in bodies(limits, mark, {}):
+            ask(api("operator"), limits, head, body)
+    finally:
+        data(api("operator").put(limits.path, json=dict.fromkeys(limits.body["properties"])))
     clean(logs)
 
 

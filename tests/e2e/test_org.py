@@ -5,7 +5,9 @@ import uuid
 
 import pytest
 
-from lib_domain import (People, Rows, at_once, data, ids, listed, refused, unique, violations)
+from lib_domain import (PASSWORD, People, Rows, at_once, data, done, enrol, ids, listed, make_course, refused,
+                        unique, violations, when)
+from lib_mail import invitation
 
 CACHE_SECONDS = 5  # SESSION_VALIDATION_CACHE_TTL_MS
 
@@ -266,3 +268,124 @@ def test_if_match_on_a_role(people, api):
     refused(api("admin").put(role_of(user["id"]), json={"role": "student"}, headers={"if-match": etag}),
             412, "precondition_failed")
     assert people.find(user["email"])["role"] == "parent"
+
+
+# --- removal -------------------------------------------------------------------------------------------
+
+def user_of(user):
+    return f"/api/v1/org/users/{user}"
+
+
+def test_who_is_removed_is_out(people, api, rows, new_client):
+    user = people.make("teacher")
+    answer = done(api("admin").delete(user_of(user.id)))
+    (audit,) = rows.audits(answer)
+    assert (audit["action"], audit["target_type"], audit["target_id"]) == ("user.remove", "user", user.id)
+    assert (audit["before"]["status"], audit["after"]["status"]) == ("active", "disabled")
+    assert [e["kind"] for e in rows.events(answer)] == ["user.removed"]
+    anon = new_client()
+    refused(anon.post("/api/v1/auth/login", json={"email": user.email, "password": PASSWORD}), 401,
+            "credentials_invalid")
+    assert anon.post("/api/v1/auth/refresh", json={"refresh_token": user.refresh_token}).status_code == 401
+    time.sleep(CACHE_SECONDS + 0.2)
+    answers = at_once([lambda: user.get("/api/v1/users/me")] * 12)
+    assert {a.status_code for a in answers} == {401}
+    assert data(api("admin").get("/api/v1/org/users", params={"q": user.email})) == []
+    refused(api("admin").delete(user_of(user.id)), 404, "not_found")
+    refused(api("admin").put(role_of(user.id), json={"role": "student"}), 404, "not_found")
+    (seen,) = [u for u in listed(api("admin"), "/api/v1/users", **{"removed_at[gte]": when(minutes=-5)})
+               if u["id"] == user.id]
+    assert seen["status"] == "disabled" and seen["removed_at"] and seen["email"].endswith("@removed.invalid")
+
+
+def test_the_address_is_free_again(people, api):
+    email = people.register()
+    done(api("admin").delete(user_of(people.find(email)["id"])))
+    people.register(email=email)
+    assert people.enter(email).role == "student"
+
+
+def test_courses_go_to_whom_removes(people, api, rows):
+    owner, student = people.make("teacher"), people.make()
+    course = make_course(owner, enrollment="open")
+    enrol(owner, course, student.id)
+    mine = make_course(api("admin"))
+    data(api("admin").post(f"/api/v1/courses/{mine['id']}/staff",
+                           json={"user_id": owner.id, "role": "teacher"}), 201)
+    done(api("admin").delete(user_of(owner.id)))
+    done(api("admin").delete(user_of(student.id)))
+    me = data(api("admin").get("/api/v1/users/me"))["id"]
+    assert data(api("admin").get(f"/api/v1/courses/{course['id']}"))["owner_id"] == me
+    assert data(api("admin").get(f"/api/v1/courses/{mine['id']}/staff")) == []
+    (left,) = data(api("admin").get(f"/api/v1/courses/{course['id']}/enrollments"))
+    assert left["status"] == "withdrawn"
+
+
+def test_who_leaves_gives_their_courses_away(people, api):
+    leaver = people.make("admin")
+    course = make_course(leaver)
+    refused(leaver.delete(user_of(leaver.id)), 409, "in_use")
+    done(leaver.delete(f"/api/v1/courses/{course['id']}"))
+    done(leaver.delete(user_of(leaver.id)))
+
+
+def test_who_may_remove(people, api, rows, accounts):
+    user = people.make()
+    for role in ("student", "teacher", "moderator"):
+        refused(rows.traceless(people.make(role).delete(user_of(user.id))), 403, "forbidden")
+    operator = people.find(accounts("operator")["email"])["id"]
+    refused(rows.traceless(api("admin").delete(user_of(operator))), 403, "role_too_high")
+    theirs = data(api("student", "northside").get("/api/v1/users/me"))["id"]
+    refused(api("admin").delete(user_of(theirs)), 404, "not_found")
+    refused(api("admin").delete(user_of(uuid.uuid4())), 404, "not_found")
+    version = people.find(user.email)["version"]
+    refused(api("admin").delete(user_of(user.id), headers={"if-match": f'"{version + 7}"'}), 412,
+            "precondition_failed")
+    data(user.get("/api/v1/users/me"))
+
+
+def test_the_last_admin_is_not_removed(api, rows):
+    admin = api("admin", "northside")
+    me = data(admin.get("/api/v1/users/me"))["id"]
+    refused(rows.traceless(admin.delete(user_of(me))), 409, "last_admin")
+    data(admin.get("/api/v1/users/me"))
+
+
+def test_admins_who_remove_and_demote_each_other_leave_one(new_client, api):
+    """Of an organisation of its own, with nobody else to keep it"""
+    slug = unique("pair")
+    data(api("operator").post("/api/v1/admin/orgs", json={
+        "slug": slug, "name": slug, "admin_email": f"one@{slug}.example", "admin_name": "One",
+        "admin_password": PASSWORD}), 201)
+    here = People(new_client, None)
+    one = here.enter(f"one@{slug}.example")
+    data(one.post("/api/v1/org/invitations", json={"email": f"two@{slug}.example", "role": "admin"}), 201)
+    data(new_client().post(f"/api/v1/invitations/{invitation(f'two@{slug}.example')}/accept",
+                           json={"name": "Two", "password": PASSWORD}), 201)
+    two = here.enter(f"two@{slug}.example")
+    answers = at_once([lambda: one.delete(user_of(two.id)), lambda: two.put(role_of(one.id), json={"role": "student"}),
+                       lambda: one.put(role_of(one.id), json={"role": "teacher"}),
+                       lambda: two.delete(user_of(two.id))])
+    assert {a.status_code for a in answers} <= {200, 204, 401, 403, 404, 409}, [a.text for a in answers]
+    assert sum(a.status_code in (200, 204) for a in answers) >= 1
+    left = []
+    for email in (f"one@{slug}.example", f"two@{slug}.example"):
+        answer = new_client().post("/api/v1/auth/login", json={"email": email, "password": PASSWORD})
+        if answer.status_code == 200 and answer.json()["data"]["user"]["role"] == "admin":
+            left.append(email)
+    assert len(left) == 1
+
+
+# --- all accounts -----------------------------------------------------------------------------------------
+
+def test_all_accounts_are_for_admins(people, api, teacher, student):
+    for client in (teacher, student, people.make("analyst")):
+        refused(client.get("/api/v1/users"), 403, "forbidden")
+    for client in (api("admin"), api("operator")):
+        (user,) = data(client.get("/api/v1/users", params={"q": teacher.email, "role": "teacher"}))
+        assert set(user) == {"id", "email", "name", "role", "status", "last_sign_in_at", "version", "created_at",
+                             "updated_at", "email_verified_at", "removed_at"}
+        assert user["removed_at"] is None
+        assert data(client.get("/api/v1/users", params={"q": teacher.email, "role": "student"})) == []
+    theirs = data(api("admin", "northside").get("/api/v1/users/me"))["email"]
+    assert data(api("operator").get("/api/v1/users", params={"q": theirs})) == []

@@ -182,7 +182,9 @@ SPOIL(audit_words, e->audit = ((struct audit_rule){"thing", "thing", "new"}))
 SPOIL(audit_target, e->audit = ((struct audit_rule){"thing.delete", "thing", "thing_id"}))
 SPOIL(audit_get, e->audit = ((struct audit_rule){"thing.read", "thing", NULL}))
 SPOIL(audit_nobody, e->auth = AUTH_ANYONE; e->grant = GRANT_PUBLIC;
-      e->audit = ((struct audit_rule){"thing.make", "thing", "new"}))
+      e->audit = ((struct audit_rule){"thing.make", "thing", NULL}))
+SPOIL(audit_joined, e->auth = AUTH_ANYONE; e->grant = GRANT_PUBLIC;
+      e->audit = ((struct audit_rule){"thing.join", "thing", "new"}))
 SPOIL(audit_session, e->auth = AUTH_ANYONE; e->grant = GRANT_PUBLIC;
       e->audit = ((struct audit_rule){"thing.start", "thing", "session"});
       e->event = ((struct event_rule){"thing.started", "thing", "session", NULL}))
@@ -311,6 +313,7 @@ static const struct row_case row_cases[] = {
     {METHOD_DELETE, spoil_unaudited_both, "unaudited is a sentence"},
     {METHOD_DELETE, spoil_good_unaudited, NULL},
     {METHOD_POST, spoil_audit_nobody, "audit is for"},
+    {METHOD_POST, spoil_audit_joined, NULL},
     {METHOD_POST, spoil_audit_session, NULL},
     {METHOD_POST, spoil_own_session, NULL},
     {METHOD_POST, spoil_nobodys_session, "needs own_session"},

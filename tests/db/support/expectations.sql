@@ -10,9 +10,14 @@ insert into caller values ('S', 'student'), ('T', 'teacher'), ('P', 'parent'), (
 -- its parent's name with "_*". "picks" is the condition for one holder's row: %1$s is the holder, %2$L the organisation.
 create temp table relation (name text primary key, kind char, picks text, rights text);
 insert into relation values
-    ('orgs', 'r', 'id = %2$L', 'app: select update(name,locale,timezone,settings); definer: select update(version)'),
+    ('orgs', 'r', 'id = %2$L', 'app: select update(name,locale,timezone,settings); definer: insert select update(slug,name,version,status)'),
+    ('org_limits', 'r', 'org_id = %2$L',
+     'app: select update(users,storage_bytes,workbench_runs_per_day,telemetry_events_per_day); definer: insert select update'),
+    ('org_usage', 'r', 'org_id = %2$L', 'app: select; definer: insert select update'),
+    ('invitations', 'r', 'id = t.id(''m.w.%1$s'')',
+     'app: select(id,org_id,email,role,invited_by,created_at,expires_at,accepted_at,accepted_by,revoked_at) update(revoked_at); definer: delete insert select update(invited_by,accepted_at,accepted_by,revoked_at)'),
     ('users', 'r', 'id = t.id(''pupil.%1$s'')',
-     'app: select update(name,locale,timezone); definer: insert select update(email,name,role,status,locale,timezone,email_verified_at,last_sign_in_at,version,updated_at,erased_at)'),
+     'app: select update(name,locale,timezone); definer: insert select update(email,name,role,status,locale,timezone,email_verified_at,last_sign_in_at,version,updated_at,erased_at,removed_at)'),
     ('credentials', 'r', 'user_id = t.id(''pupil.%1$s'')', 'definer: delete insert select update'),
     ('sessions', 'r', 'user_id = t.id(''pupil.%1$s'')', 'app: select; definer: delete insert select update'),
     ('refresh_tokens', 'r', 'session_id = t.id(''m.s.%1$s'')', 'definer: delete insert select update'),
@@ -50,12 +55,17 @@ insert into relation values
     ('enrollment_import_line', 'c', null, 'app: usage');
 
 -- Which callers reach a row of their own, and a row of another user in whose courses they have no part. A row of another
--- organisation, and any row without an organisation or without an identity, is reached by none. A verb for which
--- lectern_app has no right stands in "relation" alone. Null: there is no such row.
+-- organisation is reached by those of "far" alone, any row without an organisation or without an identity by none. A verb for
+-- which lectern_app has no right stands in "relation" alone. Null: there is no such row.
 create temp table reach (name text, verb text, own text, other text, sets text, primary key (name, verb));
 insert into reach values
     ('orgs', 'select', 'STPAOVMY', null, null),
     ('orgs', 'update', 'AO', null, 'name = ''x'''),
+    ('org_limits', 'select', 'AO', null, null),
+    ('org_limits', 'update', 'O', null, 'users = 1000'),
+    ('org_usage', 'select', 'AO', null, null),
+    ('invitations', 'select', 'AO', 'AO', null),
+    ('invitations', 'update', 'AO', 'AO', 'revoked_at = now()'),
     ('users', 'select', 'STPAOVMY', 'TAO', null),
     ('users', 'update', 'STPAOVMY', '', 'name = ''x'''),
     ('sessions', 'select', 'STPAOVMY', 'AO', null),
@@ -98,6 +108,10 @@ insert into reach values
     ('idempotency_keys', 'update', 'STPAOVMY', '', 'headers = ''x'''),
     ('idempotency_keys', 'delete', 'STPAOVMY', '', null); -- the keys of the matrix have expired
 
+-- Operators see and limit organisations that are not theirs; of what is in them, nothing.
+create temp table far (name text, verb text, callers text, primary key (name, verb));
+insert into far values ('orgs', 'select', 'O'), ('org_limits', 'select', 'O'), ('org_limits', 'update', 'O'), ('org_usage', 'select', 'O');
+
 -- A refusal is no row, or 42501 where there is no right or a row is added, but for these: rules refuse the row before the
 -- policies see it.
 create temp table refusal (name text, verb text, scopes text, callers text, answer text);
@@ -111,6 +125,7 @@ create temp table callable (name text primary key, may text, definer bool);
 insert into callable select 'app.' || f, may, false from (values
     ('app definer jobs ro', '{user_id(),org_id(),role(),"is_line(text,integer)","is_text(text,integer)",is_email(text),is_document(jsonb),
         is_locale(text),is_timezone(text),is_staff_role(text),is_admin_role(text),"if_match(bigint,bigint)"}'::text[]),
+    ('app definer ro', '{is_operator()}'),
     ('app jobs ro', '{schema_version()}'),
     ('definer jobs', '{sealed_columns(),sealed_key(text)}'),
     ('app', '{user_within_reach(uuid),"idempotency_claim(text,text,bytea,integer)","enrollment_import_plan(uuid,text[],integer[],uuid[])",
@@ -137,6 +152,12 @@ insert into callable select 'app.' || f, may, true from (values
         "password_reset(bytea,text,uuid)",password_current(),"password_change(text,text,uuid)"}'),
     ('jobs', '{account_tokens_purge(integer)}'),
     ('', '{"account_token_use(bytea,text)"}'),
+    ('app', '{"user_remove(uuid,bigint)","org_change(uuid,text,text,text,bigint)",
+        "org_create(uuid,text,text,text,text,jsonb,bigint,bigint,bigint,bigint)","org_first_admin(uuid,uuid,text,text,text)",
+        "quota_check(text,bigint)","invite(uuid,uuid,text,text,bytea,integer)",invitation_open(bytea),
+        "invitation_accept(bytea,uuid,text,text)"}'),
+    ('jobs', '{purge_invitations(integer)}'),
+    ('', '{users_last_admin(),sessions_org_active(),orgs_begin(),users_admit(),users_count(),invitations_inviter_gone()}'),
     ('app', '{"mail_enqueue(uuid,uuid,uuid,text,text,text,text,text,text)"}'),
     ('jobs', '{mail_claim(integer),"mail_end(uuid,integer,text,text,integer)","mails_purge(integer,integer)"}'),
     ('app', '{"second_factor_challenge(uuid,bytea,integer)",second_factor_challenged(bytea),"second_factor_answer(bytea,bigint,bytea,uuid)",
@@ -198,6 +219,31 @@ insert into call values
     ('set_user_role', 'own.admin', 'select app.set_user_role(t.id(''bstudent''), ''admin'', null)', 'LE404'),
     ('set_user_role', 'own.operator', 'select app.set_user_role(t.id(''bstudent''), ''student'', 99)', 'LE404'),
     ('set_user_role', 'nobody.admin', 'select app.set_user_role(t.id(''student''), ''admin'', null)', '42501'),
+    ('user_remove', 'own.admin', 'select app.user_remove(t.id(''bstudent''), null)', 'LE404'),
+    ('user_remove', 'own.operator', 'select app.user_remove(t.id(''bstudent''), 99)', 'LE404'),
+    ('user_remove', 'nobody.admin', 'select app.user_remove(t.id(''student''), null)', '42501'),
+    ('org_change', 'own.admin', 'select app.org_change(t.id(''B''), null, ''x'', ''suspended'', null)', '42501'),
+    ('org_change', 'own.operator', 'select app.org_change(t.id(''Z''), null, ''x'', null, null)', 'LE404'),
+    ('org_change', 'own.operator', 'select app.org_change(t.id(''B''), null, ''x'', null, 99)', 'LE412'),
+    ('org_change', 'nobody.operator', 'select app.org_change(t.id(''B''), null, ''x'', null, null)', '42501'),
+    ('org_change', 'orgless.operator', 'select app.org_change(t.id(''A''), null, ''x'', null, null)', '42501'),
+    ('org_create', 'own.admin', 'select app.org_create(t.id(''new''), ''new'', ''x'', null, null, null, null, null, null, null)', '42501'),
+    ('org_create', 'own.operator', 'select app.org_create(t.id(''new''), ''org-b'', ''x'', null, null, null, null, null, null, null)', '23505 orgs_slug'),
+    ('org_create', 'nobody.operator', 'select app.org_create(t.id(''new''), ''new'', ''x'', null, null, null, null, null, null, null)', '42501'),
+    ('org_first_admin', 'own.admin', 'select app.org_first_admin(t.id(''new''), t.id(''B''), ''new@b.example'', ''x'', ''$argon2id$'' || repeat(''x'', 40))', '42501'),
+    ('org_first_admin', 'own.operator', 'select app.org_first_admin(t.id(''new''), t.id(''B''), ''new@b.example'', ''x'', ''$argon2id$'' || repeat(''x'', 40))', '42501'),
+    ('org_first_admin', 'nobody.operator', 'select app.org_first_admin(t.id(''new''), t.id(''B''), ''new@b.example'', ''x'', ''$argon2id$'' || repeat(''x'', 40))', '42501'),
+    ('quota_check', 'own.admin', 'value:select app.quota_check(''storage_bytes'', 1)', ''),
+    ('quota_check', 'nobody.admin', 'value:select app.quota_check(''storage_bytes'', 1)', '42501'),
+    ('invite', 'own.admin', 'select app.invite(t.id(''new''), t.id(''B''), ''new@b.example'', ''admin'', sha256(''q''), 1)', '42501'),
+    ('invite', 'own.operator', 'select app.invite(t.id(''new''), t.id(''B''), ''new@b.example'', ''student'', sha256(''q''), 1)', '42501'),
+    ('invite', 'own.operator', 'select app.invite(t.id(''new''), t.id(''Z''), ''new@b.example'', ''admin'', sha256(''q''), 1)', 'LE404'),
+    ('invite', 'nobody.admin', 'select app.invite(t.id(''new''), null, ''new@b.example'', ''admin'', sha256(''q''), 1)', '42501'),
+    ('invite', 'nobody.operator', 'select app.invite(t.id(''new''), t.id(''B''), ''new@b.example'', ''admin'', sha256(''q''), 1)', '42501'),
+    ('invitation_open', 'own.admin', 'select from app.invitation_open(sha256(''q''))', '0'),
+    ('invitation_open', 'nobody.admin', 'select from app.invitation_open(null)', '0'),
+    ('invitation_accept', 'own.admin', 'select app.invitation_accept(sha256(''q''), t.id(''new''), ''x'', ''$argon2id$'' || repeat(''x'', 40))', 'LE410'),
+    ('invitation_accept', 'nobody.admin', 'select app.invitation_accept(null, t.id(''new''), ''x'', ''$argon2id$'' || repeat(''x'', 40))', 'LE410'),
     ('course_transfer', 'own.admin', 'select app.course_transfer(t.id(''c.b''), t.id(''pupil.admin''), null)', 'LE404'),
     ('course_transfer', 'own.teacher', 'select app.course_transfer(t.id(''c.b''), t.id(''pupil.teacher''), 99)', 'LE404'),
     ('course_transfer', 'own.teacher', 'select app.course_transfer(t.id(''m.c.teacher''), t.id(''bteacher''), null)', '23514 courses_owner_role'),
@@ -290,6 +336,8 @@ insert into app.sessions (id, org_id, user_id, expires_at) select t.id('m.s.' ||
 insert into app.refresh_tokens (digest, session_id, org_id, expires_at) select sha256(name::bytea), t.id('m.s.' || name), org, now() + interval '1 day' from holder;
 -- Of "other" and "foreign" the course is a teacher's: the host's.
 create temp table host as select name, org, case when org = t.id('A') then 'A' else 'B' end || '.host' as host from holder;
+insert into app.invitations (id, org_id, email, role, digest, expires_at)
+select t.id('m.w.' || name), org, name || '@w.example', 'student', sha256(name::bytea), now() + interval '1 day' from holder;
 insert into app.courses (id, org_id, owner_id, title, status, published_at)
 select t.id('m.c.' || name), org, t.id(case when name in ('other', 'foreign') then host else 'pupil.' || name end), name, 'published', now() from host;
 insert into app.courses (id, org_id, owner_id, title, status, visibility, enrollment, seats, published_at, archived_at)
