@@ -84,7 +84,7 @@ def test_the_answer_tells_nothing(parent, people, student, api, rows):
     assert listed(parent, LINKS) == []
     assert [(link["student_id"], link["status"]) for link in listed(api("admin"), LINKS, parent_id=parent.id)] \
         == [(student.id, "pending")]
-    assert listed(api("admin", "northside"), LINKS) == []
+    assert listed(api("admin", "northside"), LINKS, parent_id=parent.id) == []
     assert ids(listed(student, LINKS)) == ids(listed(api("admin"), LINKS, parent_id=parent.id))
     pending = between(api("admin"), parent, student)
     refused(parent.get(f"{LINKS}/{pending['id']}"), 404, "not_found")

@@ -1,4 +1,4 @@
-check_PROGRAMS += tests/unit/test_auth_envelope tests/unit/test_auth_keyset tests/unit/test_auth_secret tests/unit/test_auth_token
+check_PROGRAMS += tests/unit/test_auth_envelope tests/unit/test_auth_factor tests/unit/test_auth_keyset tests/unit/test_auth_secret tests/unit/test_auth_token
 auth_test_libs = fcgi/libauth.a fcgi/libwire.a fcgi/libbase.a $(JWT_LIBS) $(ARGON2_LIBS) $(JSONC_LIBS) \
 	$(CRYPTO_LIBS) $(UNISTRING_LIBS) -lm
 auth_forge = tests/unit/test_auth_forge.c tests/unit/test_auth_forge.h
