@@ -59,7 +59,7 @@ recovery_write(struct arena *a, const char letters[CODE_LETTERS])
     for (size_t i = 0; i < CODE_LETTERS; i++) {
         if (i > 0 && i % CODE_GROUP == 0)
             out[n++] = '-';
-        out[n++] = letters[i] >= 'A' ? (char)(letters[i] - 'A' + 'a') : letters[i];
+        out[n++] = (char)(letters[i] >= 'A' ? letters[i] - 'A' + 'a' : letters[i]);
     }
     return (struct text){out, n};
 }

@@ -199,9 +199,8 @@ def test_the_logs_searched_are_those_written(logs, api, anon, instance):
 
 # --- every operation --------------------------------------------------------------------------------
 
-CHANGING = ("auth_logout", "org_update", "user_me_update", "auth_logout_all", "password_change",
+CHANGING = ("auth_logout", "org_update", "user_me_update", "user_me_erase", "auth_logout_all", "password_change",
             "org_limits_put")
-CHANGING = ("auth_logout", "org_update", "user_me_update", "user_me_erase", "auth_logout_all", "password_change")
 answered = {name: set() for name in OPERATIONS}
 
 
