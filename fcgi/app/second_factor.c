@@ -90,6 +90,7 @@ factor_attempt(struct req *r, bool confirmed, struct text *ret_secret)
     struct sql_second_factor_attempt_row row;
     bool found;
 
+    *ret_secret = TEXT_NULL;
     TRY(sql_second_factor_attempt_run(r, &row, &found));
     if (!found)
         return fail(r, E_SECOND_FACTOR_ABSENT);

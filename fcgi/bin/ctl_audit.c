@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sysexits.h>
 
+#include "base/encode.h"
 #include "base/err.h"
 #include "jobs/statements.h"
 
@@ -26,17 +27,19 @@ struct findings {
 static bool
 head_line(const char *line, struct arena *a, struct text *ret_head)
 {
-    int chain, end = 0;
-    int64_t seq;
-    char hash[HASH_DIGITS + 1];
+    struct text rest = {line, strcspn(line, "\n")};
+    uint8_t digest[HASH_DIGITS / 2];
+    int64_t chain, seq;
 
     *ret_head = TEXT_NULL;
-    if (strncmp(line, "head ", 5) != 0)
+    if (!text_eq(text_cut(&rest, ' '), TEXT("head")))
         return true;
-    if (sscanf(line, "head %9d %18" SCNd64 " %64[0-9a-f]%n", &chain, &seq, hash, &end) != 3 ||
-        (line[end] != '\n' && line[end] != '\0') || strlen(hash) != HASH_DIGITS)
+    struct text head = rest;
+    if (!text_to_int(text_cut(&rest, ' '), &chain) || !text_to_int(text_cut(&rest, ' '), &seq))
         return false;
-    *ret_head = arena_printf(a, "%d %" PRId64 " %s", chain, seq, hash);
+    if (!hex_decode(rest, digest, sizeof digest))
+        return false;
+    *ret_head = arena_text(a, head);
     return true;
 }
 
