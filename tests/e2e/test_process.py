@@ -204,6 +204,11 @@ def test_a_reload_under_load_fails_no_request(instance, new_client, api, anon):
     assert all(master_of(instance, name) == pid for name, pid in masters.items())
 
 
+def test_a_pool_stands_back(make):
+    pool = make(workers=2, WORKER_NICE="19")
+    assert {os.getpriority(os.PRIO_PROCESS, pid) for pid in [pool.pid, *pool.worker_pids()]} == {19}
+
+
 def test_a_reload_takes_new_limits(make):
     pool = make(workers=2, DEFAULT_READ_LIMIT="7")
     jwks = "/.well-known/jwks.json"
