@@ -21,7 +21,10 @@ service_start() {
 services_start() {
     service_start api "$BIN/lectern-api" --pool api --socket "$RUN/api.sock"
     # Password hashes take memory and a core each: few workers, apart from the others and behind them.
-    WORKER_NICE=10 service_start auth "$BIN/lectern-api" --pool auth --workers 2 --socket "$RUN/auth.sock"
+    local -a others=("${SERVICE_ENVIRONMENT[@]}")
+    SERVICE_ENVIRONMENT+=(WORKER_NICE=10)
+    service_start auth "$BIN/lectern-api" --pool auth --workers 2 --socket "$RUN/auth.sock"
+    SERVICE_ENVIRONMENT=("${others[@]}")
     if [[ -x $BIN/lectern-jobs ]]; then service_start jobs "$BIN/lectern-jobs"; fi
 }
 

@@ -187,6 +187,8 @@ def test_renaming(operator, tenant, rows):
             412, "precondition_failed")
     refused(operator.patch(tenant.path, json={"slug": "demo"}), 409, "slug_taken")
     refused(operator.patch(f"{ORGS}/{uuid.uuid4()}", json={"name": "x"}), 404, "not_found")
+    nothing = dict.fromkeys(("users", "storage_bytes", "workbench_runs_per_day", "telemetry_events_per_day"))
+    refused(operator.put(f"{ORGS}/{uuid.uuid4()}/limits", json=nothing), 404, "not_found")
     data(tenant.admin.get(V1 + "/org"))
 
 

@@ -247,9 +247,67 @@ def factor_recovery(teacher, student, people, admin):
     return answer, "second_factor.recovery_code_used", "session", session, user, ("used_at", None, ANYTHING)
 
 
-ACTIONS = [org_update, user_role, course_delete, course_transfer, staff_add, staff_remove, withdraw, imported,
-           import_undo, notice_delete, sign_in, sign_out, session_revoke, sessions_revoke, unlock, factor_begin,
-           factor_confirm, factor_codes, factor_disable, factor_reset, factor_recovery, password_change,
+def user_remove(teacher, student, people, admin):
+    user = people.make()
+    return admin.delete(f"/api/v1/org/users/{user.id}"), "user.remove", "user", user.id, admin, ("removed_at", None, ANYTHING)
+
+
+def user_join(teacher, student, people, admin):
+    answer = people.new_client("joins").post("/api/v1/auth/register", json={
+        "name": "Joins", "email": f"{unique('joins')}@e2e.lectern.example", "password": PASSWORD})
+    return answer, "user.join", "user", ANYTHING, None, None
+
+
+def invite(client):
+    return client.post("/api/v1/org/invitations", json={"email": f"{unique('invited')}@e2e.lectern.example",
+                                                        "role": "student"})
+
+
+def invitation_create(teacher, student, people, admin):
+    answer = invite(admin)
+    return answer, "invitation.create", "invitation", data(answer, 201)["id"], admin, ("role", None, "student")
+
+
+def invitation_revoke(teacher, student, people, admin):
+    made = data(invite(admin), 201)["id"]
+    return admin.delete(f"/api/v1/org/invitations/{made}"), "invitation.revoke", "invitation", made, admin, None
+
+
+def tenant(people):
+    slug = unique("audited")
+    return people.operator.post("/api/v1/admin/orgs", json={"slug": slug, "name": "Audited",
+                                                            "admin_email": f"admin@{slug}.example"})
+
+
+def org_create(teacher, student, people, admin):
+    answer = tenant(people)
+    return answer, "org.create", "org", data(answer, 201)["id"], people.operator, None
+
+
+def org_change(teacher, student, people, admin):
+    org = data(tenant(people), 201)["id"]
+    return (people.operator.patch(f"/api/v1/admin/orgs/{org}", json={"name": "Changed"}), "org.change", "org", org,
+            people.operator, ("name", "Audited", "Changed"))
+
+
+def org_invite(teacher, student, people, admin):
+    org = data(tenant(people), 201)["id"]
+    answer = people.operator.post(f"/api/v1/admin/orgs/{org}/invitations",
+                                  json={"email": f"{unique('second')}@e2e.lectern.example"})
+    return answer, "org.invite_admin", "org", org, people.operator, None
+
+
+def org_limits(teacher, student, people, admin):
+    org = data(tenant(people), 201)["id"]
+    limits = {"users": 5, "storage_bytes": None, "workbench_runs_per_day": None, "telemetry_events_per_day": None}
+    return (people.operator.put(f"/api/v1/admin/orgs/{org}/limits", json=limits), "org.limits", "org", org,
+            people.operator, ("users", None, 5))
+
+
+ACTIONS = [user_remove, user_join, invitation_create, invitation_revoke, org_create, org_change, org_invite,
+           org_limits, org_update, user_role, course_delete, course_transfer, staff_add, staff_remove, withdraw,
+           imported, import_undo, notice_delete, sign_in, sign_out, session_revoke, sessions_revoke, unlock,
+           factor_begin, factor_confirm, factor_codes, factor_disable, factor_reset, factor_recovery, password_change,
            sign_out_everywhere, link_code, link_create, link_decide, link_end]
 
 
@@ -257,11 +315,13 @@ ACTIONS = [org_update, user_role, course_delete, course_transfer, staff_add, sta
 def test_one_row_an_action(teacher, student, people, api, act):
     admin = api("admin")
     admin.id = data(admin.get("/api/v1/users/me"))["id"]
+    people.operator = api("operator")
+    people.operator.id = data(people.operator.get("/api/v1/users/me"))["id"]
     answer, action, kind, target, actor, change = act(teacher, student, people, admin)
     assert answer.status_code < 300, answer.text
     (row,) = of_request(admin, answer)
     assert (row["action"], row["target_type"], row["target_id"], row["actor_id"]) == \
-        (action, kind, target, actor.id)
+        (action, kind, target, actor and actor.id)
     assert row["request_id"] == answer.headers["x-request-id"]
     assert ipaddress.ip_address(row["address"]).is_loopback
     assert 0 <= row["chain"] < 64 and row["seq"] >= 1 and row["created_at"].endswith("Z")
@@ -281,7 +341,8 @@ def test_every_audited_operation_is_tried_here(instance):
              "enrollment.import", "enrollment.import_undo", "announcement.delete", "session.start", "session.end",
              "session.revoke", "session.revoke_all",
              "account.unlock", "account.password_change", "session.end_all", "parent_link.code", "parent_link.create",
-             "parent_link.decide", "parent_link.end"}
+             "parent_link.decide", "parent_link.end", "user.remove", "user.join", "invitation.create",
+             "invitation.revoke", "org.create", "org.change", "org.invite_admin", "org.limits"}
     # The row of an erasure cannot be found by its request: test_erasure.py looks for it.
     assert declared == tried | {"user.erase"} and len(ACTIONS) == len(tried)
 

@@ -331,7 +331,7 @@ ID = "01890000-0000-7000-8000-000000000000"
 METHODS = {
     V1 + "/health": "GET", V1 + "/health/live": "GET", V1 + "/health/details": "GET", V1 + "/openapi.json": "GET",
     "/.well-known/jwks.json": "GET", "/metrics": "GET", V1 + "/auth/register": "POST", V1 + "/auth/login": "POST",
-    V1 + "/auth/refresh": "POST", V1 + "/auth/logout": "POST", ME: "GET PATCH", V1 + "/org": "GET PATCH",
+    V1 + "/auth/refresh": "POST", V1 + "/auth/logout": "POST", ME: "GET PATCH DELETE", V1 + "/org": "GET PATCH",
     V1 + "/org/users": "GET", V1 + f"/org/users/{ID}/role": "PUT", COURSES: "GET POST",
     f"{COURSES}/{ID}": "GET PATCH DELETE", f"{COURSES}/{ID}/publish": "POST",
     f"{COURSES}/{ID}/announcements": "GET POST", V1 + f"/announcements/{ID}/read": "POST",
@@ -377,7 +377,7 @@ def test_head_is_get_without_the_body(api, path):
             == {k.lower(): v for k, v in got.headers.items() if k.lower() not in moving})
 
 
-@pytest.mark.parametrize("path", [V1 + "/nothing", V1, V1 + "/", V1 + "/admin", V1 + "/auth", "/api", "/api/", COURSES + "/", f"{COURSES}/{ID}/", V1 + "/users",
+@pytest.mark.parametrize("path", [V1 + "/nothing", V1, V1 + "/", V1 + "/admin", V1 + "/auth", "/api", "/api/", COURSES + "/", f"{COURSES}/{ID}/", V1 + "/people",
                                   f"{COURSES}/{ID}/publish/x", V1 + "/Courses", "/api/v2/courses", V1 + "/courses;x=1"])
 def test_unknown_addresses(api, path):
     for method in ("GET", "POST", "OPTIONS", "DELETE"):
