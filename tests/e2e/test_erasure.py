@@ -7,7 +7,7 @@ import time
 import pytest
 
 from conftest import TREE
-from lib_domain import PASSWORD, People, at_once, data, done, enrol, listed, make_course, refused, unique
+from lib_domain import PASSWORD, People, at_once, data, done, enrol, ids, listed, make_course, refused, unique
 from lib_pool import wait_until
 from lib_rows import Place
 
