@@ -95,7 +95,9 @@ returning {columns l};
 -- columns: users.used int8, users.limit int8?, storage_bytes.used int8?, storage_bytes.limit int8?,
 --   workbench_runs_per_day.used int8?, workbench_runs_per_day.limit int8?,
 --   telemetry_events_per_day.used int8?, telemetry_events_per_day.limit int8?
-select n.users, l.users, null::int8, l.storage_bytes, null::int8, l.workbench_runs_per_day,
-       null::int8, l.telemetry_events_per_day
+select n.users as "users.used", l.users as "users.limit", null::int8 as "storage_bytes.used",
+       l.storage_bytes as "storage_bytes.limit", null::int8 as "workbench_runs_per_day.used",
+       l.workbench_runs_per_day as "workbench_runs_per_day.limit", null::int8 as "telemetry_events_per_day.used",
+       l.telemetry_events_per_day as "telemetry_events_per_day.limit"
   from app.org_usage n join app.org_limits l on l.org_id = n.org_id
  where n.org_id = (select app.org_id());

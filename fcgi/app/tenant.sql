@@ -21,8 +21,9 @@ select o.id, o.slug, o.name, o.status, o.locale, o.timezone, n.users, o.version,
 -- columns: id uuid, slug text, name text, status text, locale text, timezone text, users int8,
 --   limits.users int8?, limits.storage_bytes int8?, limits.workbench_runs_per_day int8?,
 --   limits.telemetry_events_per_day int8?, version int8, created_at timestamptz, updated_at timestamptz
-select o.id, o.slug, o.name, o.status, o.locale, o.timezone, n.users, l.users, l.storage_bytes,
-       l.workbench_runs_per_day, l.telemetry_events_per_day, o.version, o.created_at, o.updated_at
+select o.id, o.slug, o.name, o.status, o.locale, o.timezone, n.users, l.users as "limits.users",
+       l.storage_bytes as "limits.storage_bytes", l.workbench_runs_per_day as "limits.workbench_runs_per_day",
+       l.telemetry_events_per_day as "limits.telemetry_events_per_day", o.version, o.created_at, o.updated_at
   from app.orgs o
   join app.org_usage n on n.org_id = o.id
   join app.org_limits l on l.org_id = o.id
@@ -34,8 +35,9 @@ select o.id, o.slug, o.name, o.status, o.locale, o.timezone, n.users, l.users, l
 -- columns: id uuid, slug text, name text, status text, locale text, timezone text, users int8,
 --   limits.users int8?, limits.storage_bytes int8?, limits.workbench_runs_per_day int8?,
 --   limits.telemetry_events_per_day int8?, version int8, created_at timestamptz, updated_at timestamptz
-select o.id, o.slug, o.name, o.status, o.locale, o.timezone, n.users, l.users, l.storage_bytes,
-       l.workbench_runs_per_day, l.telemetry_events_per_day, o.version, o.created_at, o.updated_at
+select o.id, o.slug, o.name, o.status, o.locale, o.timezone, n.users, l.users as "limits.users",
+       l.storage_bytes as "limits.storage_bytes", l.workbench_runs_per_day as "limits.workbench_runs_per_day",
+       l.telemetry_events_per_day as "limits.telemetry_events_per_day", o.version, o.created_at, o.updated_at
   from app.org_change(:org_id, :slug, :name, :status, :if_match) o
   join app.org_usage n on n.org_id = o.id
   join app.org_limits l on l.org_id = o.id;

@@ -5,6 +5,8 @@ import json
 import pathlib
 import socket
 import ssl
+import subprocess
+import threading
 import urllib.parse
 import uuid
 
@@ -14,7 +16,7 @@ import pytest
 from lib_canary import Canaries, bodies, headers, operations, queries, token_like
 from lib_domain import PASSWORD, People, data, done
 from lib_mail import invitation, mailbox, secret
-from lib_pool import home, pools, wait_until
+from lib_pool import binary, home, pools, wait_until
 
 V1 = "/api/v1"
 DOCUMENT = json.loads((pathlib.Path(__file__).resolve().parents[2] / "docs/api/openapi.json").read_text())
@@ -29,6 +31,23 @@ CALLERS = {"parent_link_create": "parent", "parent_link_code": "student", "paren
 
 canaries = Canaries()
 mark = canaries.mark
+
+
+@pytest.fixture(scope="module", autouse=True)
+def arguments():
+    """Of every process that was there while the marks went through, looked at again and again"""
+    seen, done_with = set(), threading.Event()
+
+    def look():
+        while not done_with.wait(0.02):
+            for path in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
+                with contextlib.suppress(OSError):
+                    seen.add(path.read_bytes())
+    thread = threading.Thread(target=look)
+    thread.start()
+    yield seen
+    done_with.set()
+    thread.join()
 
 
 class Logs:
@@ -438,3 +457,18 @@ def test_nothing_of_all_that_is_in_any_log(logs, anon, request):
                          "second_factor_begin", "second_factor_confirm", "second_factor_codes",
                          "second_factor_disable", "second_factor_reset"}, sorted(unreached)
     clean(logs, logs.names())
+
+
+def test_nothing_is_an_argument_of_a_process(arguments, instance):
+    """Whoever may list processes reads their arguments: no mark is there, and no secret of the instance."""
+    place = home(instance)
+    for command in (["config", "show"], ["config", "check"], ["jwt", "list"], ["keys", "list"]):
+        subprocess.run([str(binary(instance, "lecternctl")), *command, "--config", str(place / "lectern.env")],
+                       capture_output=True, check=True, timeout=60)
+    secrets = {path.name: path.read_bytes().strip() for path in (place / "secrets").iterdir() if path.is_file()}
+    assert len(secrets) >= 6 and all(len(value) >= 12 for value in secrets.values())
+    lines = set(arguments)
+    assert any(b"lectern-api" in line for line in lines) and any(b"lecternctl" in line for line in lines)
+    for line in lines:
+        assert not canaries.found(line.decode(errors="replace"))
+        assert not [name for name, value in secrets.items() if value in line]

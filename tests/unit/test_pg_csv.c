@@ -72,9 +72,10 @@ result_make(int rows, const struct cell cells[COLUMNS])
 {
     PGresult *result = PQmakeEmptyPGresult(NULL, PGRES_TUPLES_OK);
     PGresAttDesc names[COLUMNS] = {0};
+    char any[] = "x";
 
     for (size_t i = 0; i < COLUMNS; i++) {
-        names[i].name = "x";
+        names[i].name = any;
         names[i].format = 1;
     }
     CU_ASSERT_FATAL(result != NULL && PQsetResultAttrs(result, (int)COLUMNS, names) == 1);
