@@ -1,9 +1,11 @@
 #include "unit.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/json.h"
@@ -197,6 +199,37 @@ test_length_edges(void)
     }
 }
 
+/* What a process had not written when it was killed is written by its parent; a grave line takes
+ * the waiting ones along. */
+static void
+test_pending(void)
+{
+    struct log_pending *p = log_pending_new();
+    int status;
+
+    CU_ASSERT_PTR_NOT_NULL_FATAL(p);
+    begin();
+    pid_t pid = fork();
+    if (pid == 0) {
+        log_pending_use(p);
+        log_event(LOG_L_INFO, "first", LOG_INT("n", 1));
+        log_event(LOG_L_WARN, "second", LOG_INT("n", 2));
+        log_event(LOG_L_INFO, "left", LOG_INT("n", 3));
+        kill(getpid(), SIGKILL);
+    }
+    CU_ASSERT_EQUAL_FATAL(waitpid(pid, &status, 0), pid);
+    CU_ASSERT_TRUE(WIFSIGNALED(status));
+    end();
+    CU_ASSERT_TRUE(has("\"message\":\"first\""));
+    CU_ASSERT_TRUE(has("\"message\":\"second\""));
+    CU_ASSERT_FALSE(has("\"message\":\"left\""));
+    begin();
+    log_pending_free(p);
+    CU_ASSERT_TRUE(is_one_json_line(end()));
+    CU_ASSERT_TRUE(has("\"message\":\"left\",\"n\":3"));
+    log_pending_free(NULL);
+}
+
 /* Nobody reads and the pipe is full: lines are lost, nothing waits for ever. */
 static void
 test_stuck_reader(void)
@@ -256,6 +289,7 @@ main(void)
         {"redaction", test_redaction},
         {"length of a line", test_length},
         {"length of a line: edges", test_length_edges},
+        {"lines that wait", test_pending},
         {"stuck reader", test_stuck_reader},
         {"configured", test_configured},
         {NULL, NULL},
