@@ -1,12 +1,15 @@
 #include "base/log.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -21,7 +24,7 @@
 /* `,"truncated":true}` and the newline always fit behind the fields. */
 #define TAIL_BYTES 24
 #define PATIENCE_MS 100
-#define PENDING_MAX 8192 /* a pipe of the journal takes it whole or not at all */
+#define PENDING_MAX 8192
 #define SEEN_SLOTS 64
 #define SEEN_NAME_MAX 24
 
@@ -50,16 +53,22 @@ static struct {
 } config = {LOG_L_INFO, "lectern", ""};
 
 struct log_pending {
-    size_t len, lines;
+    size_t len;
     char bytes[PENDING_MAX + LINE_MAX_BYTES];
 };
 
 static struct log_pending *pending; /* NULL: each line is written at once */
 static bool stuck;                  /* the last line could not be written */
-static bool never_waits;            /* standard error is a file */
 static int64_t lost;                /* lines since the last one that was */
 static bool lost_told;              /* by a line that waits */
 static pid_t own_pid;
+
+/* Where lines go. Not to wait is a property of an opened pipe, which others share with us and
+ * expect to wait for: it is opened a second time. */
+static struct {
+    int fd;
+    enum { SINK_WAITS, SINK_FILE, SINK_PIPE, SINK_SOCKET } kind;
+} sink = {STDERR_FILENO, SINK_WAITS};
 
 /* Which names are redacted, as found out before. By the name's text: its address alone could come
  * again with another text. */
@@ -78,15 +87,48 @@ copy_bounded(char *to, size_t size, struct text from)
     to[n] = '\0';
 }
 
+/* A pipe of another user, as a service gets it that has changed its own, cannot be opened again. A
+ * service then makes the one it has not wait. */
+static void
+sink_open_pipe(bool service)
+{
+    int own = open("/proc/self/fd/2", O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+    int flags = fcntl(STDERR_FILENO, F_GETFL);
+
+    if (own >= 0)
+        sink.fd = own;
+    else if (!service || flags < 0 || fcntl(STDERR_FILENO, F_SETFL, flags | O_NONBLOCK) != 0)
+        return;
+    sink.kind = SINK_PIPE;
+}
+
+static void
+sink_open(bool service)
+{
+    struct stat target;
+
+    if (sink.fd != STDERR_FILENO)
+        close(sink.fd);
+    sink.fd = STDERR_FILENO;
+    sink.kind = SINK_WAITS;
+    if (fstat(STDERR_FILENO, &target) != 0)
+        return;
+    if (S_ISREG(target.st_mode))
+        sink.kind = SINK_FILE;
+    if (S_ISSOCK(target.st_mode))
+        sink.kind = SINK_SOCKET;
+    if (S_ISFIFO(target.st_mode))
+        sink_open_pipe(service);
+}
+
 void
-log_configure(void)
+log_configure(bool service)
 {
     struct text level = setting_text(S_LOG_LEVEL);
-    struct stat target;
 
     memset(seen, 0, sizeof seen);
     own_pid = getpid();
-    never_waits = fstat(STDERR_FILENO, &target) == 0 && S_ISREG(target.st_mode);
+    sink_open(service);
     for (size_t i = 0; i < sizeof level_names / sizeof level_names[0]; i++) {
         if (text_eq(level, text_of(level_names[i])))
             config.level = (enum log_level)i;
@@ -239,32 +281,70 @@ write_head(struct buf *b, enum log_level level, const char *message)
     lost_told = true;
 }
 
+/* Whole lines, as many as a pipe takes together or not at all (POSIX.1-2017, write). */
+static size_t
+piece_len(const char *p, size_t len)
+{
+    size_t n = PIPE_BUF;
+
+    if (len <= PIPE_BUF || sink.kind == SINK_FILE)
+        return len;
+    while (n > 0 && p[n - 1] != '\n')
+        n--;
+    return n == 0 ? PIPE_BUF : n;
+}
+
+static bool
+sink_ready(int ms)
+{
+    struct pollfd reader = {.fd = sink.fd, .events = POLLOUT};
+
+    return poll(&reader, 1, ms) > 0;
+}
+
+static ssize_t
+sink_write(const char *p, size_t len)
+{
+    ssize_t n;
+
+    if (sink.kind == SINK_WAITS && !sink_ready(0)) {
+        errno = EAGAIN;
+        return -1;
+    }
+    do {
+        n = sink.kind == SINK_SOCKET ? send(sink.fd, p, len, MSG_DONTWAIT | MSG_NOSIGNAL)
+                                     : write(sink.fd, p, len);
+    } while (n < 0 && errno == EINTR);
+    return n;
+}
+
 /* A reader that has stopped must not stop the service: it is waited for once, a little, and then
  * not again until it reads. */
-static bool
-reader_takes(size_t lines)
+static ssize_t
+sink_put(const char *p, size_t len)
 {
-    struct pollfd reader = {.fd = STDERR_FILENO, .events = POLLOUT};
+    ssize_t n = sink_write(p, len);
 
-    if (never_waits)
-        return true;
-    stuck = poll(&reader, 1, stuck ? 0 : PATIENCE_MS) == 0;
-    lost = stuck ? lost + (int64_t)lines : 0;
-    lost_told = false;
-    return !stuck;
+    if (n < 0 && errno == EAGAIN && !stuck && sink_ready(PATIENCE_MS))
+        n = sink_write(p, len);
+    stuck = n < 0 && errno == EAGAIN;
+    return n;
 }
 
 static void
-write_lines(const char *p, size_t len, size_t lines)
+write_lines(const char *p, size_t len)
 {
     int saved_errno = errno;
-    ssize_t written;
+    ssize_t n = 0;
 
-    if (reader_takes(lines)) {
-        do {
-            written = write(STDERR_FILENO, p, len);
-        } while (written < 0 && errno == EINTR);
+    lost_told = false;
+    while (len > 0 && (n = sink_put(p, piece_len(p, len))) > 0) {
+        lost = 0;
+        p += n;
+        len -= (size_t)n;
     }
+    for (size_t i = 0; i < len; i++)
+        lost += p[i] == '\n';
     errno = saved_errno;
 }
 
@@ -272,8 +352,8 @@ static void
 pending_write(struct log_pending *p)
 {
     if (p->len > 0)
-        write_lines(p->bytes, p->len, p->lines);
-    p->len = p->lines = 0;
+        write_lines(p->bytes, p->len);
+    p->len = 0;
 }
 
 void
@@ -331,11 +411,10 @@ log_write(enum log_level level, const char *message, const struct log_field *fie
     json_close(&b, '}');
     buf_char(&b, '\n');
     if (pending == NULL) {
-        write_lines(line, b.len, 1);
+        write_lines(line, b.len);
         return;
     }
     /* Counted last: what is counted is whole, whenever the process ends. */
-    pending->lines++;
     atomic_signal_fence(memory_order_release);
     pending->len += b.len;
     if (level >= LOG_L_WARN || pending->len > PENDING_MAX)

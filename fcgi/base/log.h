@@ -1,5 +1,6 @@
 /* JSON lines on standard error. Typed fields only: there is no way to log a body,
- * a header or a free text of a request. No line is spread over two writes. */
+ * a header or a free text of a request. No line is spread over two writes, and none waits for a
+ * reader longer than a moment. */
 #ifndef LECTERN_BASE_LOG_H
 #define LECTERN_BASE_LOG_H
 
@@ -40,8 +41,10 @@ void log_write(enum log_level level, const char *message, const struct log_field
 #define log_event(level, message, ...) \
     log_write((level), (message), (const struct log_field[]){__VA_ARGS__, LOG_END})
 
-/* From LOG_LEVEL, LOG_SERVICE_NAME, LOG_REDACTED_FIELDS; call again after a reload. */
-void log_configure(void);
+/* From LOG_LEVEL, LOG_SERVICE_NAME, LOG_REDACTED_FIELDS; call again after a reload, and when
+ * standard error is another than before. `service`: nobody else needs standard error to wait for
+ * its reader; a pipe that cannot be opened a second time is then made not to. */
+void log_configure(bool service);
 bool log_enabled(enum log_level level);
 
 /* Lines of one process that wait to be written together: a busy worker saves a system call for each

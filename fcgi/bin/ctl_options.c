@@ -100,6 +100,6 @@ ctl_settings(const char *config_file)
 {
     if (settings_load(config_file, stderr) > 0)
         return EX_CONFIG;
-    log_configure();
+    log_configure(false);
     return 0;
 }

@@ -147,7 +147,7 @@ reload(void *ctx)
 {
     if (!reload_settings())
         return false;
-    log_configure();
+    log_configure(true);
     return api_reload(ctx);
 }
 
@@ -206,7 +206,7 @@ main(int argc, char **argv)
         return status;
     if (settings_load(o.config_file, stderr) > 0)
         return EX_CONFIG;
-    log_configure();
+    log_configure(true);
     if (!guarded)
         system_failed("oom_guard_crypto");
     return serve(&o);

@@ -70,6 +70,6 @@ main(int argc, char **argv)
         return status;
     if (settings_load(config_file, stderr) > 0)
         return EX_CONFIG;
-    log_configure();
+    log_configure(true);
     return jobs_daemon();
 }

@@ -114,7 +114,7 @@ reload(void)
     sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%lld", (long long)clock_us());
     size_t faults = settings_reload(stderr);
     if (faults == 0) {
-        log_configure();
+        log_configure(true);
         log_event(LOG_L_INFO, "reloaded", LOG_INT("faults", 0));
     } else {
         log_event(LOG_L_ERROR, "the new configuration is bad: nothing is changed",

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -259,6 +260,95 @@ test_stuck_reader(void)
     CU_ASSERT_FALSE(has("lines_lost"));
 }
 
+/* As a process of another user than the one who made the pipe, where that is possible. */
+static void
+become_another(void)
+{
+    if (geteuid() == 0 && setresuid(65534, 65534, 65534) != 0)
+        _exit(EXIT_FAILURE);
+}
+
+static void
+fill_but_one_page(void)
+{
+    static const char page[4096];
+
+    for (int room = fcntl(channel[1], F_GETPIPE_SZ) - 4096; room > 0; room -= 4096)
+        (void)!write(channel[1], page, sizeof page);
+}
+
+/* How many writes of ours are in the pipe. */
+static int
+drain(void)
+{
+    char page[4096];
+    int ours = 0;
+
+    fcntl(channel[0], F_SETFL, O_NONBLOCK);
+    while (read(channel[0], page, sizeof page) > 0)
+        ours += page[0] == '{';
+    return ours;
+}
+
+/* The pipe has room for one page, the waiting lines need three: none of them waits for a reader,
+ * none is torn, and the next line says how many are missing. */
+static void
+stuck_with_lines_waiting(bool foreign)
+{
+    struct log_pending *p = log_pending_new();
+    int status;
+
+    CU_ASSERT_PTR_NOT_NULL_FATAL(p);
+    begin();
+    pid_t pid = fork();
+    if (pid == 0) {
+        alarm(5);
+        if (foreign)
+            become_another();
+        log_configure(foreign);
+        log_pending_use(p);
+        fill_but_one_page();
+        for (int i = 0; i < 100; i++)
+            log_event(LOG_L_INFO, "waiting", LOG_INT("i", i));
+        log_flush();
+        log_event(LOG_L_ERROR, "read again", LOG_INT("pieces", drain()));
+        _exit(EXIT_SUCCESS);
+    }
+    CU_ASSERT_EQUAL_FATAL(waitpid(pid, &status, 0), pid);
+    CU_ASSERT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    log_pending_free(p);
+    CU_ASSERT_TRUE(is_one_json_line(end()));
+    CU_ASSERT_TRUE(has("\"message\":\"read again\",\"lines_lost\":"));
+    CU_ASSERT_TRUE(has("\"pieces\":1}"));
+}
+
+static void
+test_stuck_pipe(void)
+{
+    stuck_with_lines_waiting(false);
+    stuck_with_lines_waiting(true);
+}
+
+/* As under systemd, whose journal reads a socket. */
+static void
+test_stuck_socket(void)
+{
+    int64_t started = clock_ms();
+
+    CU_ASSERT_EQUAL_FATAL(socketpair(AF_UNIX, SOCK_STREAM, 0, channel), 0);
+    kept_stderr = dup(STDERR_FILENO);
+    dup2(channel[1], STDERR_FILENO);
+    log_configure(true);
+    for (int i = 0; i < 5000; i++)
+        log_event(LOG_L_ERROR, "many", LOG_INT("i", i));
+    CU_ASSERT_TRUE(clock_ms() - started < 4000);
+    drain();
+    log_event(LOG_L_ERROR, "read again", LOG_INT("i", 1));
+    CU_ASSERT_TRUE(is_one_json_line(end()));
+    CU_ASSERT_TRUE(has("\"lines_lost\":"));
+    log_configure(false);
+}
+
 static void
 test_configured(void)
 {
@@ -269,8 +359,8 @@ test_configured(void)
     setenv("JWT_REFRESH_SECRET", "r", 1);
     setenv("SIGNING_SECRET", "s", 1);
     CU_ASSERT_EQUAL_FATAL(settings_load(NULL, stderr), 0);
-    log_configure();
     begin();
+    log_configure(false);
     log_event(LOG_L_DEBUG, "x", LOG_Z("shoe_size", "MARKED"), LOG_Z("Colour", "MARKED"),
               LOG_Z("password", "MARKED"), LOG_INT("size", 44));
     CU_ASSERT_TRUE(is_one_json_line(end()));
@@ -292,6 +382,8 @@ main(void)
         {"lines that wait", test_pending},
         {"stuck reader", test_stuck_reader},
         {"configured", test_configured},
+        {"stuck pipe, lines waiting", test_stuck_pipe},
+        {"stuck socket", test_stuck_socket},
         {NULL, NULL},
     };
 

@@ -74,7 +74,7 @@ child(bool watched)
     sigprocmask(SIG_BLOCK, &all, NULL);
     if (settings_load(config_path, stderr) > 0)
         _exit(EX_DATAERR);
-    log_configure();
+    log_configure(true);
     exit(jobs_daemon());
 }
 
