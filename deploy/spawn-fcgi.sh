@@ -27,5 +27,8 @@ shared_dir=${LECTERN_SHARED_DIR:-/run/lectern}
 install -d -m 0755 "$socket_dir"
 install -d -m 0755 -o "$user" "$shared_dir"
 rm -f "$socket_dir/$pool.sock"
-exec spawn-fcgi -n -b 511 -s "$socket_dir/$pool.sock" -U "$user" -G "$nginx_group" -M 0660 \
+# Password hashes stand back for the others.
+set --
+if [ "$pool" = auth ]; then set -- nice -n 10; fi
+exec "$@" spawn-fcgi -n -b 511 -s "$socket_dir/$pool.sock" -U "$user" -G "$nginx_group" -M 0660 \
     -u "$user" -- "$program" --pool "$pool" --config "$settings"

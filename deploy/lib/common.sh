@@ -75,18 +75,21 @@ process_of() {
     printf '%s\n' "$pid"
 }
 
-# launch NAME LOG COMMAND… : in a session of its own, with nothing of our environment but what
-# SERVICE_ENVIRONMENT says.
+# launch NAME LOG COMMAND… : in a process group of its own, with nothing of our environment but what
+# SERVICE_ENVIRONMENT says. All stay in one session: where the kernel groups processes by session
+# (sched_autogroup), priorities count within one only.
 SERVICE_ENVIRONMENT=()
 launch() {
     local name=$1 log=$2 pid
     shift 2
+    set -m
     (
         cd /
         exec env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 "${SERVICE_ENVIRONMENT[@]}" \
-            setsid "$@" </dev/null >>"$log" 2>&1 9>&-
+            "$@" </dev/null >>"$log" 2>&1 9>&-
     ) &
     pid=$!
+    set +m
     printf '%s %s\n' "$pid" "$(process_start "$pid")" >"$STATE/$name.pid"
     disown "$pid"
 }

@@ -57,16 +57,27 @@ database_start() {
     fi
     database_running && return 0
     step "starting PostgreSQL on port $DB_PORT"
-    touch "$LOGS/postgres.log"
-    give "$LOGS/postgres.log"
-    (cd / && quietly 90 "$LOGS/pg_ctl.log" env -i PATH="$PATH" LANG=C.UTF-8 "${SERVICE_PREFIX[@]}" \
-        "$PGBIN/pg_ctl" -D "$INST/pg" -w -t 60 -s -l "$LOGS/postgres.log" start)
+    launch postgres "$LOGS/postgres.log" "${SERVICE_PREFIX[@]}" "$PGBIN/postgres" -D "$INST/pg"
+    database_wait
+}
+
+# Until it takes connections, or why it does not. pg_ctl would start it in a session of its own.
+database_wait() {
+    local tries=600
+    until "$PGBIN/pg_isready" -q -h "$RUN" -p "$DB_PORT"; do
+        if ! process_of postgres >/dev/null || ((tries-- == 0)); then
+            tail -n 15 "$LOGS/postgres.log" >&2
+            die "PostgreSQL does not start (log: $LOGS/postgres.log)"
+        fi
+        sleep 0.1
+    done
 }
 
 database_stop() {
     database_running || return 0
     (cd / && quietly 90 "$LOGS/pg_ctl.log" "${SERVICE_PREFIX[@]}" \
         "$PGBIN/pg_ctl" -D "$INST/pg" -w -t 60 -s -m fast stop)
+    rm -f "$STATE/postgres.pid"
 }
 
 # Connections of the superuser, for libpq and for sqitch.

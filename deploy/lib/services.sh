@@ -20,11 +20,12 @@ service_start() {
 
 services_start() {
     service_start api "$BIN/lectern-api" --pool api --socket "$RUN/api.sock"
-    # Password hashes take memory and a core each: few workers, apart from the others and behind them.
-    local -a others=("${SERVICE_ENVIRONMENT[@]}")
-    SERVICE_ENVIRONMENT+=(WORKER_NICE=10)
-    service_start auth "$BIN/lectern-api" --pool auth --workers 2 --socket "$RUN/auth.sock"
-    SERVICE_ENVIRONMENT=("${others[@]}")
+    # A password hash keeps a core busy for some 30 ms: half the cores at most, and behind the others.
+    local -a prefix=("${SERVICE_PREFIX[@]}")
+    SERVICE_PREFIX+=(nice -n 10)
+    service_start auth "$BIN/lectern-api" --pool auth --workers "$((($(nproc) + 1) / 2))" \
+        --socket "$RUN/auth.sock"
+    SERVICE_PREFIX=("${prefix[@]}")
     if [[ -x $BIN/lectern-jobs ]]; then service_start jobs "$BIN/lectern-jobs"; fi
 }
 

@@ -3,13 +3,11 @@
 #include "config.h"
 #endif
 
-#include <errno.h>
 #include <getopt.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/types.h>
 #include <sysexits.h>
 
@@ -181,7 +179,6 @@ serve(const struct options *o)
         .reload = reload,
         .on_event = on_event,
     };
-    int nice = (int)setting_int(S_WORKER_NICE);
     err fault = api_open(o->pool);
 
     if (fault != E_OK) {
@@ -189,8 +186,6 @@ serve(const struct options *o)
                   LOG_Z("code", err_info(fault)->code));
         return fault == E_UNAVAILABLE ? EX_TEMPFAIL : EX_CONFIG;
     }
-    if (nice > 0 && setpriority(PRIO_PROCESS, 0, nice) != 0)
-        log_event(LOG_L_WARN, "the priority cannot be set", LOG_INT("errno", errno));
     api_on_ready(master_worker_ready);
     return master_run(&config);
 }

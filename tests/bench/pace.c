@@ -7,7 +7,8 @@
  * On 127.0.0.1. The requests stand in FILE, or come on standard input: whole requests as they go
  * over the wire, each followed by a line with a single dot. They are sent in turn. Prints one JSON
  * object: seconds, answers, other (not 2xx), failed connections, requests never sent, latencies in
- * microseconds (mean, p50, p90, p99, max), answers of each connection. */
+ * microseconds (mean, p50, p90, p99, max; p99_typical: of each tenth of a second the p99, and of
+ * those the median, 0 when a tenth has less than 50 answers), answers of each connection. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <inttypes.h>
@@ -28,6 +29,9 @@
 #define ANSWER_MAX 65536
 #define QUEUE_MAX (1 << 20)
 #define LATENCIES_MAX (1 << 23)
+#define SLICE_US 100000
+#define SLICE_LEAST 50
+#define SLICES_MAX 36000
 
 struct request {
     char *p;
@@ -49,8 +53,11 @@ static struct connection *connections;
 static unsigned connection_count;
 static unsigned port;
 static int poller;
-static uint32_t *latency;
+static struct latency {
+    uint32_t us, slice; /* in which tenth of a second it was due */
+} * latency;
 static size_t latency_count;
+static int64_t begin_us;
 static uint64_t other, failed, unsent;
 /* Due times that no connection was free for, oldest first. */
 static int64_t *queue;
@@ -198,7 +205,12 @@ answer_note(struct connection *c)
     c->answers++;
     c->busy = false;
     if (latency_count < LATENCIES_MAX)
-        latency[latency_count++] = us < 0 ? 0 : us > UINT32_MAX ? UINT32_MAX : (uint32_t)us;
+        latency[latency_count++] = (struct latency){
+            .us = us < 0            ? 0
+                  : us > UINT32_MAX ? UINT32_MAX
+                                    : (uint32_t)us,
+            .slice = (uint32_t)((c->due_us - begin_us) / SLICE_US),
+        };
 }
 
 /* True when the connection has become free. */
@@ -286,6 +298,7 @@ pace_run(double rate, double seconds)
     int64_t begin = now_us(), end = begin + (int64_t)(seconds * 1e6);
     uint64_t made = 0;
 
+    begin_us = begin;
     if (timer < 0 || epoll_ctl(poller, EPOLL_CTL_ADD, timer, &e) != 0)
         die("pace: timer");
     for (unsigned i = 0; rate <= 0 && i < connection_count; i++)
@@ -311,32 +324,60 @@ pace_run(double rate, double seconds)
 static int
 by_size(const void *a, const void *b)
 {
-    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    uint32_t x = ((const struct latency *)a)->us, y = ((const struct latency *)b)->us;
 
     return (x > y) - (x < y);
 }
 
-static uint32_t
-quantile(double q)
+static int
+by_slice(const void *a, const void *b)
 {
-    return latency_count == 0 ? 0 : latency[(size_t)((double)(latency_count - 1) * q)];
+    uint32_t x = ((const struct latency *)a)->slice, y = ((const struct latency *)b)->slice;
+
+    return x == y ? by_size(a, b) : (x > y) - (x < y);
+}
+
+static uint32_t
+quantile(const struct latency *sorted, size_t n, double q)
+{
+    return n == 0 ? 0 : sorted[(size_t)((double)(n - 1) * q)].us;
+}
+
+/* A machine that stops for a moment spoils the tenths in which it does and no others. */
+static uint32_t
+p99_typical(void)
+{
+    static struct latency p99[SLICES_MAX];
+    size_t n, slices = 0;
+
+    qsort(latency, latency_count, sizeof *latency, by_slice);
+    for (size_t first = 0; first < latency_count && slices < SLICES_MAX; first += n) {
+        for (n = 1; first + n < latency_count && latency[first + n].slice == latency[first].slice;)
+            n++;
+        if (n >= SLICE_LEAST)
+            p99[slices++].us = quantile(latency + first, n, 0.99);
+    }
+    qsort(p99, slices, sizeof *p99, by_size);
+    return quantile(p99, slices, 0.5);
 }
 
 static void
 report(double seconds)
 {
+    uint32_t typical = p99_typical();
     double sum = 0;
 
     for (size_t i = 0; i < latency_count; i++)
-        sum += latency[i];
+        sum += latency[i].us;
     qsort(latency, latency_count, sizeof *latency, by_size);
     printf("{\"seconds\":%.3f,\"answers\":%zu,\"other\":%" PRIu64 ",\"failed\":%" PRIu64
            ",\"unsent\":%" PRIu64 ",",
            seconds, latency_count, other, failed, unsent);
     printf("\"mean\":%.1f,\"p50\":%" PRIu32 ",\"p90\":%" PRIu32 ",\"p99\":%" PRIu32
-           ",\"max\":%" PRIu32 ",\"by_connection\":[",
-           latency_count == 0 ? 0 : sum / (double)latency_count, quantile(0.5), quantile(0.9),
-           quantile(0.99), quantile(1));
+           ",\"p99_typical\":%" PRIu32 ",\"max\":%" PRIu32 ",\"by_connection\":[",
+           latency_count == 0 ? 0 : sum / (double)latency_count,
+           quantile(latency, latency_count, 0.5), quantile(latency, latency_count, 0.9),
+           quantile(latency, latency_count, 0.99), typical, quantile(latency, latency_count, 1));
     for (unsigned i = 0; i < connection_count; i++)
         printf("%s%" PRIu64, i == 0 ? "" : ",", connections[i].answers);
     printf("]}\n");

@@ -204,9 +204,15 @@ def test_a_reload_under_load_fails_no_request(instance, new_client, api, anon):
     assert all(master_of(instance, name) == pid for name, pid in masters.items())
 
 
-def test_a_pool_stands_back(make):
-    pool = make(workers=2, WORKER_NICE="19")
-    assert {os.getpriority(os.PRIO_PROCESS, pid) for pid in [pool.pid, *pool.worker_pids()]} == {19}
+def test_who_hashes_passwords_stands_back_for_all_others(instance):
+    """Where the kernel groups processes by session, a priority counts within its session only."""
+    masters = {name: master_of(instance, name) for name in ("api", "auth")}
+    everyone = {name: [pid, *children(pid)] for name, pid in masters.items()}
+    everyone["nginx"] = [master_of(instance, "nginx")]
+    nice = {name: {os.getpriority(os.PRIO_PROCESS, pid) for pid in pids} for name, pids in everyone.items()}
+    assert nice == {"api": {0}, "auth": {10}, "nginx": {0}}
+    assert len({os.getsid(pid) for pids in everyone.values() for pid in pids}) == 1
+    assert len(everyone["auth"]) - 1 == (os.cpu_count() + 1) // 2
 
 
 def test_a_reload_takes_new_limits(make):
