@@ -3,6 +3,7 @@
 LECTERN_INSTANCE names an instance.json (default: .lectern of this tree). LECTERN_EXCHANGES, when
 set, is a file that gets one JSON line for every exchange.
 """
+import contextlib
 import itertools
 import json
 import os
@@ -16,10 +17,13 @@ import psycopg2
 import pytest
 import requests
 
+from lib_domain import ME, People, Rows, data
+from lib_pool import Place
 from responder import Responder
 
 HERE = pathlib.Path(__file__).resolve().parent
 TREE = HERE.parent.parent
+INSTANCE = pathlib.Path(os.environ.get("LECTERN_INSTANCE", TREE / ".lectern" / "instance.json")).resolve()
 _serial = itertools.count(1)
 
 
@@ -27,10 +31,9 @@ _serial = itertools.count(1)
 
 @pytest.fixture(scope="session")
 def instance():
-    path = pathlib.Path(os.environ.get("LECTERN_INSTANCE", TREE / ".lectern" / "instance.json"))
-    if not path.is_file():
-        pytest.fail(f"no instance: {path} does not exist (deploy/up makes one)")
-    return json.loads(path.read_text())
+    if not INSTANCE.is_file():
+        pytest.fail(f"no instance: {INSTANCE} does not exist (deploy/up makes one)")
+    return json.loads(INSTANCE.read_text())
 
 
 @pytest.fixture(scope="session")
@@ -143,6 +146,58 @@ def db(instance):
     yield connection
     connection.rollback()
     connection.close()
+
+
+@pytest.fixture(scope="session")
+def place(instance):
+    return Place(instance)
+
+
+@pytest.fixture(scope="module")
+def root(place):
+    """A cursor as the database's superuser, each statement by itself"""
+    with contextlib.closing(place.superuser()) as connection, connection.cursor() as cursor:
+        yield cursor
+
+
+@pytest.fixture
+def rows(db, api):
+    """The database as the admin may see it"""
+    me = data(api("admin").get(ME))
+    return Rows(db, me["org_id"], me["id"])
+
+
+# --- people: of the seed, and made for a file or for a test ----------------------------------------
+
+@pytest.fixture(scope="session")
+def admin(api):
+    return api("admin")
+
+
+@pytest.fixture(scope="session")
+def people(new_client, admin):
+    return People(new_client, admin)
+
+
+@pytest.fixture(scope="module")
+def teacher(people):
+    return people.make("teacher")
+
+
+@pytest.fixture(scope="module")
+def colleague(people):
+    return people.make("teacher")
+
+
+@pytest.fixture(scope="module")
+def student(people):
+    return people.make()
+
+
+@pytest.fixture
+def person(people):
+    """Somebody new, who has signed in from 127.0.0.1 alone"""
+    return people.make()
 
 
 # --- nginx alone ---------------------------------------------------------------------------------

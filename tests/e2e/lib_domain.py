@@ -8,6 +8,8 @@ import datetime
 import itertools
 import uuid
 
+V1 = "/api/v1"
+ME = V1 + "/users/me"
 PASSWORD = "correct-battery-staple-9"
 _count = itertools.count(1)
 
@@ -86,7 +88,7 @@ class People:
         client.cookies.clear()
         client.headers["authorization"] = "Bearer " + tokens["access_token"]
         client.email, client.refresh_token = email, tokens["refresh_token"]
-        me = data(client.get("/api/v1/users/me"))
+        me = data(client.get(ME))
         client.id, client.role = me["id"], me["role"]
         return client
 

@@ -2,9 +2,8 @@
 import subprocess
 import time
 
-from lib_domain import PASSWORD, data, refused
+from lib_domain import PASSWORD, V1, data, refused
 
-V1 = "/api/v1"
 FACTOR = V1 + "/users/me/second-factor"
 LOGIN = V1 + "/auth/login"
 

@@ -1,5 +1,7 @@
 """What the tests of the gates share: problem answers, raw HTTP, and looking at the database."""
+import base64
 import contextlib
+import json
 import re
 import socket
 import ssl
@@ -8,7 +10,8 @@ import uuid
 
 import psycopg2
 
-V1 = "/api/v1"
+from lib_domain import ME, V1, unique
+
 UUID = re.compile(r"^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$")
 # Words that would tell of the inside: of paths, the database, its messages, the program.
 INSIDE = re.compile(r"postgres|libpq|psql|select |insert |update |delete from|\bapp\.|_pkey|sqlstate|"
@@ -16,14 +19,20 @@ INSIDE = re.compile(r"postgres|libpq|psql|select |insert |update |delete from|\b
                     r"constraint|violates|relation \"", re.I)
 
 
-def unique(stem="e2e"):
-    return f"{stem}-{uuid.uuid4().hex[:16]}"
-
-
 def person(domain="gates.lectern.example"):
     """Fields of a registration that nobody has made yet; sorted behind the accounts of the seed."""
     return {"name": "Gate Tester", "email": f"{unique('zz')}@{domain}",
             "password": f"good Passphrase {uuid.uuid4().hex[:12]}"}
+
+
+def bearer(client):
+    return {"authorization": client.headers["authorization"]}
+
+
+def b64(data):
+    """A part of a token: bytes, or JSON"""
+    raw = data if isinstance(data, bytes) else json.dumps(data, separators=(",", ":")).encode()
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
 
 
 def assert_problem(answer, status, code, fields=None):
@@ -63,8 +72,6 @@ class RawAnswer:
     """Looks enough like an answer of requests for assert_problem."""
 
     def __init__(self, raw, head_only=False):
-        import json
-        self._json = json
         head, _, body = raw.partition(b"\r\n\r\n")
         lines = head.decode("latin-1").split("\r\n")
         self.status_code = int(lines[0].split()[1])
@@ -87,7 +94,7 @@ class RawAnswer:
         return out
 
     def json(self):
-        return self._json.loads(self.content)
+        return json.loads(self.content)
 
 
 def raw(instance, payload, timeout=20):
@@ -119,19 +126,28 @@ def raw_request(instance, method, target, headers=(), body=b""):
 # --- the database under someone's identity ---------------------------------------------------------
 
 @contextlib.contextmanager
-def identity(instance, client):
-    """A read-only cursor that sees what this caller sees; the role of the application, no more."""
-    me = client.get(V1 + "/users/me").json()["data"]
+def identity(instance, client, mode="read only"):
+    """A cursor that sees what this caller sees; the role of the application, no more."""
+    me = client.get(ME).json()["data"]
     connection = psycopg2.connect(instance["database_url"], connect_timeout=10)
     try:
         cursor = connection.cursor()
-        cursor.execute("set transaction read only")
+        cursor.execute(f"set transaction {mode}")
         for name, value in (("app.user_id", me["id"]), ("app.org_id", me["org_id"]), ("app.role", me["role"])):
             cursor.execute("select set_config(%s, %s, true)", (name, value))
         yield cursor
     finally:
         connection.rollback()
         connection.close()
+
+
+@contextlib.contextmanager
+def held(instance, client, course):
+    """Nobody can add to this course for a while: its row is locked."""
+    with identity(instance, client, "read write") as cursor:
+        cursor.execute("select id from app.courses where id = %s for update", (course,))
+        assert cursor.fetchone()
+        yield
 
 
 def count_of(instance, client, statement, *values):

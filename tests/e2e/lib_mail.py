@@ -4,12 +4,11 @@ mailbox_of(instance's directory).wait(address, kind) → the newest one; link(ma
 """
 import email
 import email.policy
-import os
 import pathlib
 import re
 import time
 
-from conftest import TREE
+from conftest import INSTANCE
 
 
 class Mailbox:
@@ -37,8 +36,7 @@ class Mailbox:
 
 
 def place():
-    return pathlib.Path(os.environ.get("LECTERN_INSTANCE",
-                                       TREE / ".lectern" / "instance.json")).resolve().parent
+    return INSTANCE.parent
 
 
 def mailbox():

@@ -1,4 +1,5 @@
 """Workers of a test's own: lectern-api with changed settings, spoken to in FastCGI without nginx."""
+import base64
 import contextlib
 import json
 import os
@@ -12,6 +13,8 @@ import subprocess
 import tempfile
 import time
 
+import psycopg2
+
 BEGIN, END, PARAMS, STDIN, STDOUT, STDERR = 1, 3, 4, 5, 6, 7
 # What a sanitizer says on standard error, and the end of it.
 REPORT = re.compile(r"^.*(?:runtime error:|ERROR: \w+Sanitizer)(?:.*\n){1,20}", re.M)
@@ -22,6 +25,38 @@ SANITIZERS = {name: os.environ[name] for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS
 def home(instance):
     """The directory of the instance; deploy/up puts the certificate authority at tls/ca.pem in it."""
     return pathlib.Path(instance["ca_file"]).resolve().parent.parent
+
+
+class Place:
+    """That directory, with what only its owner reads"""
+
+    def __init__(self, instance):
+        self.dir, self.database = home(instance), psycopg2.extensions.parse_dsn(instance["database_url"])["dbname"]
+        self.bin = self.dir / "root" / "usr" / "bin"
+        self.config = self.dir / "lectern.env"
+
+    def text(self, name):
+        return (self.dir / name).read_text().strip()
+
+    def keyset(self):
+        return json.loads(base64.b64decode(self.text("secrets/jwt-keyset")))
+
+    def superuser_environment(self):
+        """libpq's, without a database"""
+        return {"PGHOST": str((self.dir / "run").resolve()), "PGPORT": self.text("state/port-database"),
+                "PGUSER": "postgres", "PGPASSWORD": self.text("secrets/db-superuser")}
+
+    def superuser(self):
+        to = {name.removeprefix("PG").lower(): value for name, value in self.superuser_environment().items()}
+        connection = psycopg2.connect(**to, dbname=self.database, connect_timeout=10)
+        connection.autocommit = True
+        return connection
+
+    def ctl(self, *args, stdin="", **env):
+        """lecternctl, as the instance is set"""
+        return subprocess.run([str(self.bin / "lecternctl"), *args, "--config", str(self.config)],
+                              input=stdin, env={"PATH": os.environ["PATH"], "LANG": "C.UTF-8", **env},
+                              capture_output=True, text=True, timeout=120, check=False)
 
 
 def binary(instance, name="lectern-api"):
@@ -55,6 +90,12 @@ def alive(pid):
     with contextlib.suppress(FileNotFoundError, ProcessLookupError):
         return pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     return False
+
+
+def master_of(instance, name):
+    pid = int((home(instance) / "state" / f"{name}.pid").read_text().split()[0])
+    assert alive(pid)
+    return pid
 
 
 # --- FastCGI -----------------------------------------------------------------------------------------

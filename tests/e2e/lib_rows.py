@@ -3,24 +3,19 @@
 Nothing here knows an operation by name except World, which has an example for each kind of
 identifier, and PREFERRED, for the few fields where any identifier would not do.
 """
-import base64
 import contextlib
 import http.client
 import json
-import pathlib
 import re
 import ssl
 import types
 import urllib.parse
 import uuid
 
-import psycopg2
-
 from conftest import TREE, _write_down
-from lib_domain import PASSWORD, People, data, unique
+from lib_domain import PASSWORD, V1, People, data, unique
 from lib_pool import wait_until
 
-V1 = "/api/v1"
 METHODS = ("get", "post", "put", "patch", "delete")
 NOBODY = object()
 STRANGE = "zz_unknown"
@@ -233,33 +228,11 @@ def as_query(schema, value):
 
 # --- what can be looked at from outside ----------------------------------------------------------
 
-class Place:
-    """The directory of the instance, with what only its owner reads"""
-
-    def __init__(self, path):
-        self.dir = pathlib.Path(path).resolve().parent
-
-    def text(self, name):
-        return (self.dir / name).read_text().strip()
-
-    def keyset(self):
-        return json.loads(base64.b64decode(self.text("secrets/jwt-keyset")))
-
-    def superuser(self, database_url):
-        name = psycopg2.extensions.parse_dsn(database_url)["dbname"]
-        connection = psycopg2.connect(
-            host=str((self.dir / "run").resolve()), port=self.text("state/port-database"), dbname=name,
-            user="postgres", password=self.text("secrets/db-superuser"), connect_timeout=10)
-        connection.autocommit = True
-        return connection
-
-
 class Ledger:
     """How many rows each table has, and of which transactions they are: every change makes another"""
 
-    def __init__(self, connection):
-        self.position = self.taken = None
-        self.cursor = connection.cursor()
+    def __init__(self, cursor):
+        self.position, self.taken, self.cursor = None, None, cursor
         self.cursor.execute("set jit = off")
         # The counts of failed sign-ins end by themselves meanwhile, and the daemon removes them.
         self.cursor.execute("select c.relname from pg_class c join pg_namespace n on n.oid = c.relnamespace"

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from lib_domain import PASSWORD, People, data, done, refused, unique, violations
+from lib_domain import PASSWORD, data, done, refused, unique, violations
 from lib_mail import html, link, mailbox, plain, secret
 
 NEW = "another-battery-staple-7"
@@ -15,11 +15,6 @@ BASE = "/api/v1/auth"
 @pytest.fixture(scope="module")
 def box():
     return mailbox()
-
-
-@pytest.fixture(scope="module")
-def people(new_client, api):
-    return People(new_client, api("admin"))
 
 
 @pytest.fixture

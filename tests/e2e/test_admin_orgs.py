@@ -5,11 +5,10 @@ import uuid
 import pytest
 
 import lib_factor as factor
-from lib_domain import PASSWORD, People, Rows, at_once, data, ids, listed, refused, unique, violations
+from lib_domain import PASSWORD, V1, People, at_once, data, ids, listed, refused, unique, violations
 from lib_gates import identity
 from lib_mail import invitation
 
-V1 = "/api/v1"
 ORGS = V1 + "/admin/orgs"
 CACHE_SECONDS = 5  # SESSION_VALIDATION_CACHE_TTL_MS
 
@@ -17,12 +16,6 @@ CACHE_SECONDS = 5  # SESSION_VALIDATION_CACHE_TTL_MS
 @pytest.fixture(scope="module")
 def operator(api):
     return api("operator")
-
-
-@pytest.fixture
-def rows(db, api):
-    me = data(api("admin").get(V1 + "/users/me"))
-    return Rows(db, me["org_id"], me["id"])
 
 
 def form(**fields):

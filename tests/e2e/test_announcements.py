@@ -4,28 +4,7 @@ import uuid
 
 import pytest
 
-from lib_domain import (People, Rows, data, done, enrol, ids, listed, make_course, refused, unique,
-                        violations, when)
-
-
-@pytest.fixture(scope="module")
-def people(new_client, api):
-    return People(new_client, api("admin"))
-
-
-@pytest.fixture(scope="module")
-def teacher(people):
-    return people.make("teacher")
-
-
-@pytest.fixture(scope="module")
-def colleague(people):
-    return people.make("teacher")
-
-
-@pytest.fixture(scope="module")
-def student(people):
-    return people.make()
+from lib_domain import data, done, enrol, ids, listed, make_course, refused, unique, violations, when
 
 
 @pytest.fixture(scope="module")
@@ -39,13 +18,6 @@ def course(teacher, student):
     course = make_course(teacher, visibility="catalogue")
     enrol(teacher, course, student.id)
     return course
-
-
-@pytest.fixture
-def rows(db, api):
-    me = data(api("admin").get("/api/v1/users/me"))
-    org = data(api("admin").get("/api/v1/org"))
-    return Rows(db, org["id"], me["id"])
 
 
 def of(course):

@@ -13,8 +13,8 @@ import jwt
 import pytest
 
 import lib_factor
-from lib_domain import (PASSWORD, People, Rows, at_once, data, done, enrol, listed, make_course, refused,
-                        unique, violations, when)
+from lib_domain import (PASSWORD, at_once, data, done, enrol, listed, make_course, refused, unique,
+                        violations, when)
 from lib_factor import FACTOR
 from lib_mail import invitation
 from lib_pool import binary, home, pools
@@ -31,28 +31,6 @@ class Anything:
 
 
 ANYTHING = Anything()
-
-
-@pytest.fixture(scope="module")
-def people(new_client, api):
-    return People(new_client, api("admin"))
-
-
-@pytest.fixture(scope="module")
-def teacher(people):
-    return people.make("teacher")
-
-
-@pytest.fixture(scope="module")
-def student(people):
-    return people.make()
-
-
-@pytest.fixture
-def rows(db, api):
-    me = data(api("admin").get("/api/v1/users/me"))
-    org = data(api("admin").get("/api/v1/org"))
-    return Rows(db, org["id"], me["id"])
 
 
 def of_request(admin, answer):

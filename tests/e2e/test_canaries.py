@@ -14,11 +14,10 @@ import psycopg2
 import pytest
 
 from lib_canary import Canaries, bodies, headers, operations, queries, token_like
-from lib_domain import PASSWORD, People, data, done
+from lib_domain import PASSWORD, V1, People, data, done
 from lib_mail import invitation, mailbox, secret
 from lib_pool import binary, home, pools, wait_until
 
-V1 = "/api/v1"
 DOCUMENT = json.loads((pathlib.Path(__file__).resolve().parents[2] / "docs/api/openapi.json").read_text())
 OPERATIONS = {o.id: o for o in operations(DOCUMENT)}
 # Logs that a request can reach; the others of the directory are searched as well.

@@ -3,28 +3,7 @@ import uuid
 
 import pytest
 
-from lib_domain import (People, Rows, at_once, data, done, enrol, ids, listed, make_course, refused,
-                        unique, violations, when)
-
-
-@pytest.fixture(scope="module")
-def people(new_client, api):
-    return People(new_client, api("admin"))
-
-
-@pytest.fixture(scope="module")
-def teacher(people):
-    return people.make("teacher")
-
-
-@pytest.fixture(scope="module")
-def colleague(people):
-    return people.make("teacher")
-
-
-@pytest.fixture(scope="module")
-def student(people):
-    return people.make()
+from lib_domain import at_once, data, done, enrol, ids, listed, make_course, refused, unique, violations, when
 
 
 @pytest.fixture(scope="module")
@@ -35,13 +14,6 @@ def other_student(people):
 @pytest.fixture(scope="module")
 def parent(people):
     return people.make("parent")
-
-
-@pytest.fixture
-def rows(db, api):
-    me = data(api("admin").get("/api/v1/users/me"))
-    org = data(api("admin").get("/api/v1/org"))
-    return Rows(db, org["id"], me["id"])
 
 
 def version_of(answer):

@@ -3,9 +3,8 @@ import urllib.parse
 
 import pytest
 
-from lib_gates import V1, assert_problem, person, raw_request
+from lib_gates import ME, V1, assert_problem, person, raw_request
 
-ME = V1 + "/users/me"
 LOGIN = V1 + "/auth/login"
 REFRESH = V1 + "/auth/refresh"
 LOGOUT = V1 + "/auth/logout"

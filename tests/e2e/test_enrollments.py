@@ -5,25 +5,9 @@ import uuid
 
 import pytest
 
-from lib_domain import (People, Rows, at_once, data, done, enrol, ids, listed, make_course, refused,
-                        unique, violations, when)
+from lib_domain import at_once, data, done, enrol, ids, listed, make_course, refused, unique, violations, when
 
 HASH = "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHRzb21lc2FsdA$" + "A" * 43
-
-
-@pytest.fixture(scope="module")
-def people(new_client, api):
-    return People(new_client, api("admin"))
-
-
-@pytest.fixture(scope="module")
-def teacher(people):
-    return people.make("teacher")
-
-
-@pytest.fixture(scope="module")
-def colleague(people):
-    return people.make("teacher")
 
 
 @pytest.fixture(scope="module")
@@ -35,13 +19,6 @@ def klass(people):
 @pytest.fixture
 def student(klass):
     return klass[0]
-
-
-@pytest.fixture
-def rows(db, api):
-    me = data(api("admin").get("/api/v1/users/me"))
-    org = data(api("admin").get("/api/v1/org"))
-    return Rows(db, org["id"], me["id"])
 
 
 def path(course, rest="/enrollments"):

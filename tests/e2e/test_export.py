@@ -1,19 +1,10 @@
 """The copy of all that is held about the caller."""
 import json
-import time
 
-import pytest
-
-from lib_domain import People, data, done, enrol, make_course, refused, unique, violations
+from lib_domain import V1, data, done, enrol, make_course, refused, unique, violations
 from lib_pool import wait_until
 
-V1 = "/api/v1"
 EXPORT = V1 + "/users/me/export"
-
-
-@pytest.fixture(scope="module")
-def people(new_client, api):
-    return People(new_client, api("admin"))
 
 
 def made(client):

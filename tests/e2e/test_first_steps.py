@@ -1,13 +1,13 @@
 """docs/first-steps.md, pasted into a shell at the top of the tree as it stands."""
 import os
-import pathlib
 import re
 import subprocess
 import uuid
 
 import pytest
 
-TREE = pathlib.Path(__file__).resolve().parents[2]
+from conftest import INSTANCE, TREE
+
 PAGE = TREE / "docs" / "first-steps.md"
 
 
@@ -21,9 +21,8 @@ def outputs(instance):
     del instance
     mark = f"--{uuid.uuid4().hex}--"
     script = "set -euo pipefail\n" + "".join(f"{block}\necho '{mark}'\n" for block in blocks())
-    path = pathlib.Path(os.environ.get("LECTERN_INSTANCE", TREE / ".lectern" / "instance.json")).resolve()
     done = subprocess.run(["bash", "-c", script + 'printf "%s" "$course"'], capture_output=True, text=True, timeout=120,
-                          cwd=TREE, check=False, env={**os.environ, "LECTERN_INSTANCE": str(path)})
+                          cwd=TREE, check=False, env={**os.environ, "LECTERN_INSTANCE": str(INSTANCE)})
     assert done.returncode == 0, done.stdout + done.stderr
     return [part.strip() for part in done.stdout.split(mark)]
 

@@ -19,19 +19,13 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
-from lib_gates import V1, assert_problem, raw_request, registered
-from lib_pool import children, home
+from lib_gates import ME, V1, assert_problem, b64, raw_request, registered
+from lib_pool import children, master_of
 from test_key_rotation import Operator
 
-ME = V1 + "/users/me"
 ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551  # of P-256
 LIMIT = 8192
 SLOW = 0.5  # seconds; a refusal takes under a millisecond, the rest is a busy machine
-
-
-def b64(data):
-    raw = data if isinstance(data, bytes) else json.dumps(data, separators=(",", ":")).encode()
-    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
 
 
 def unb64(text):
@@ -113,7 +107,7 @@ def claims(stage):
 def steady(instance):
     """No worker of any pool was replaced meanwhile."""
     def workers():
-        pids = [int((home(instance) / "state" / f"{name}.pid").read_text().split()[0]) for name in ("api", "auth")]
+        pids = [master_of(instance, name) for name in ("api", "auth")]
         return {pid: set(children(pid)) for pid in pids}
 
     def restarts():

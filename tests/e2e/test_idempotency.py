@@ -10,7 +10,8 @@ import time
 import psycopg2
 import pytest
 
-from lib_gates import V1, assert_problem, count_of, courses_titled, new_course, raw_request, registered, unique
+from lib_gates import (V1, assert_problem, count_of, courses_titled, held, new_course, raw_request,
+                       registered, unique)
 from lib_pool import pools, wait_until
 
 COURSES = V1 + "/courses"
@@ -20,11 +21,6 @@ MOVING = {"date", "x-request-id", "x-rate-limit-remaining", "x-rate-limit-reset"
 @pytest.fixture
 def teacher(api):
     return api("teacher")
-
-
-@pytest.fixture
-def admin(api):
-    return api("admin")
 
 
 @pytest.fixture
@@ -240,23 +236,6 @@ def test_many_at_once_have_one_effect(instance, teacher, admin, title, new_clien
     assert len({a.content for a in answers}) == 1
     assert sum("idempotency-replayed" not in a.headers for a in answers) == 1
     assert courses_titled(instance, admin, title) == 1
-
-
-@contextlib.contextmanager
-def held(instance, client, course):
-    """Nobody can add to this course for a while: its row is locked."""
-    me = client.get(V1 + "/users/me").json()["data"]
-    connection = psycopg2.connect(instance["database_url"], connect_timeout=10)
-    try:
-        cursor = connection.cursor()
-        for name, value in (("app.user_id", me["id"]), ("app.org_id", me["org_id"]), ("app.role", me["role"])):
-            cursor.execute("select set_config(%s, %s, true)", (name, value))
-        cursor.execute("select id from app.courses where id = %s for update", (course,))
-        assert cursor.fetchone()
-        yield
-    finally:
-        connection.rollback()
-        connection.close()
 
 
 def waits(instance):

@@ -4,31 +4,9 @@ import re
 import psycopg2
 import pytest
 
-from lib_domain import (PASSWORD, People, Rows, at_once, data, done, listed, refused, unique,
-                        violations)
+from lib_domain import PASSWORD, V1, at_once, data, done, listed, refused, unique, violations
 from lib_mail import invitation, mailbox
 from lib_pool import home, wait_until
-from lib_rows import Place
-
-V1 = "/api/v1"
-
-
-@pytest.fixture(scope="module")
-def people(new_client, api):
-    return People(new_client, api("admin"))
-
-
-@pytest.fixture
-def rows(db, api):
-    me = data(api("admin").get(V1 + "/users/me"))
-    return Rows(db, me["org_id"], me["id"])
-
-
-@pytest.fixture(scope="module")
-def root(instance):
-    connection = Place(home(instance) / "instance.json").superuser(instance["database_url"])
-    yield connection
-    connection.close()
 
 
 def address():
@@ -142,9 +120,8 @@ def test_an_expired_one(api, anon, root):
     admin, email = api("admin"), address()
     made = invite(admin, email)
     token = invitation(email)
-    with root.cursor() as cursor:
-        cursor.execute("update app.invitations set created_at = now() - interval '8 days',"
-                       " expires_at = now() - interval '1 second' where id = %s", (made["id"],))
+    root.execute("update app.invitations set created_at = now() - interval '8 days',"
+                 " expires_at = now() - interval '1 second' where id = %s", (made["id"],))
     assert state(admin, made) == "expired"
     refused(accept(anon, token), 403, "invitation_invalid")
     refused(anon.post(V1 + "/auth/register", json={"name": "x", "email": email, "password": PASSWORD,
@@ -275,12 +252,11 @@ def test_the_token_is_in_no_log_and_no_table(instance, api, new_client, root):
             assert secret.lower() not in text.lower(), path.name
     masked = re.findall(r'"path":"(/api/v1/invitations/[^"]*)"', (logs / "nginx-access.log").read_text())
     assert "/api/v1/invitations/*" in masked
-    with root.cursor() as cursor:
-        cursor.execute("select table_name from information_schema.tables where table_schema = 'app'"
-                       " and table_type = 'BASE TABLE'")
-        for (name,) in cursor.fetchall():
-            cursor.execute(f"select count(*) from app.{name} x where x::text like %s", (f"%{token[11:]}%",))
-            assert cursor.fetchone() == (0,), name
+    root.execute("select table_name from information_schema.tables where table_schema = 'app'"
+                 " and table_type = 'BASE TABLE'")
+    for (name,) in root.fetchall():
+        root.execute(f"select count(*) from app.{name} x where x::text like %s", (f"%{token[11:]}%",))
+        assert root.fetchone() == (0,), name
 
 
 def test_the_digest_is_not_for_the_application(instance, api):

@@ -10,60 +10,11 @@ import subprocess
 import tempfile
 import time
 
-import psycopg2
 import pytest
 
-from conftest import TREE
+from lib_pool import master_of
 
 PASSWORD = "correct horse battery 9\n"
-
-
-class Place:
-    """The directory that deploy/up made."""
-
-    def __init__(self, directory):
-        self.dir = pathlib.Path(directory)
-        self.bin = self.dir / "root" / "usr" / "bin"
-        self.config = self.dir / "lectern.env"
-        self.log = self.dir / "log" / "jobs.log"
-
-    def pid(self):
-        return int((self.dir / "state" / "jobs.pid").read_text().split()[0])
-
-    def superuser(self):
-        """libpq's environment of the superuser"""
-        return {"PGHOST": os.path.realpath(self.dir / "run"), "PGUSER": "postgres",
-                "PGPORT": (self.dir / "state" / "port-database").read_text().strip(),
-                "PGPASSWORD": (self.dir / "secrets" / "db-superuser").read_text().strip()}
-
-    def ctl(self, *args, stdin=PASSWORD, **env):
-        base = {"PATH": os.environ["PATH"], "LANG": "C.UTF-8"}
-        return subprocess.run([str(self.bin / "lecternctl"), *args, "--config", str(self.config)],
-                              input=stdin, env={**base, **env}, capture_output=True, text=True,
-                              timeout=120, check=False)
-
-
-@pytest.fixture(scope="module")
-def place(instance):
-    found = Place(pathlib.Path(os.environ.get(
-        "LECTERN_INSTANCE", TREE / ".lectern" / "instance.json")).resolve().parent)
-    wanted = [found.bin / "lectern-jobs", found.config, found.dir / "secrets" / "db-superuser"]
-    if not all(os.access(path, os.R_OK) for path in wanted):
-        pytest.fail(f"{found.dir} is not a directory of deploy/up, or not ours to read")
-    return found
-
-
-@pytest.fixture
-def root(place, instance):
-    """The superuser's connection, each statement by itself."""
-    env = place.superuser()
-    name = psycopg2.extensions.parse_dsn(instance["database_url"])["dbname"]
-    connection = psycopg2.connect(host=env["PGHOST"], port=env["PGPORT"], user=env["PGUSER"],
-                                  password=env["PGPASSWORD"], dbname=name, connect_timeout=10)
-    connection.autocommit = True
-    with connection.cursor() as cursor:
-        yield cursor
-    connection.close()
 
 
 class Daemon:
@@ -135,7 +86,7 @@ def test_events_have_partitions_for_months_to_come(db):
 
 
 def test_it_logs_each_run(place):
-    lines = [json.loads(line) for line in place.log.read_text().splitlines()
+    lines = [json.loads(line) for line in (place.dir / "log" / "jobs.log").read_text().splitlines()
              if line.startswith("{")]
     for kind in ("partitions", "purge"):
         runs = [line for line in lines
@@ -154,10 +105,10 @@ def test_another_one_stands_by_and_leaves_when_told(second, root):
     assert not second.lines(message="leading") and not second.lines(message="job done")
 
 
-def test_another_one_takes_over_and_cleans_up(place, second, root):
+def test_another_one_takes_over_and_cleans_up(instance, second, root):
     assert await_true(lambda: leaders(root), 75)
     assert second.told("STATUS=Standing by")
-    first = place.pid()
+    first = master_of(instance, "jobs")
     root.execute("insert into app.idempotency_keys"
                  " (org_id, user_id, key, route, digest, created_at, expires_at)"
                  " select u.org_id, u.id, 'stale-' || n, 'POST /x', sha256('x'),"
@@ -182,7 +133,7 @@ def test_another_one_takes_over_and_cleans_up(place, second, root):
     assert root.fetchone() == (0,)
     assert len(leaders(root)) == 1
     assert second.stop() == 0
-    assert place.pid() == first and os.path.exists(f"/proc/{first}"), "the first one has ended"
+    assert master_of(instance, "jobs") == first, "the first one has ended"
     # It finds out by its next run that its connection is gone, and leads again.
     assert await_true(lambda: leaders(root), 75)
 
@@ -298,9 +249,9 @@ def test_seed_gives_the_script_its_variables(place, tmp_path):
                       "\\echo :hashed :more :who\n")
     secret = tmp_path / "password"
     secret.write_text(PASSWORD)
-    env = {**place.superuser(), "PGDATABASE": "postgres"}
+    env = {**place.superuser_environment(), "PGDATABASE": "postgres"}
     for options in ((), ("--password-file", str(secret)), ("--database", "dbname=template1")):
-        done = place.ctl("seed", "--scale", "7", "--script", str(script), *options, **env)
+        done = place.ctl("seed", "--scale", "7", "--script", str(script), *options, stdin=PASSWORD, **env)
         assert done.returncode == 0, done.stderr
         assert done.stdout.splitlines()[0] == "t 8 postgres"
         assert PASSWORD.strip() not in done.stdout + done.stderr
@@ -332,6 +283,6 @@ def test_seed_refuses(place, tmp_path, options, stdin, status):
 def test_seed_tells_of_a_failed_script(place, tmp_path):
     script = tmp_path / "script.sql"
     script.write_text("select 1/0;\n\\echo went on\n")
-    done = place.ctl("seed", "--scale", "1", "--script", str(script),
-                     **{**place.superuser(), "PGDATABASE": "postgres"})
+    done = place.ctl("seed", "--scale", "1", "--script", str(script), stdin=PASSWORD,
+                     **{**place.superuser_environment(), "PGDATABASE": "postgres"})
     assert done.returncode == 70 and "went on" not in done.stdout

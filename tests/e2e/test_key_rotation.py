@@ -16,15 +16,13 @@ import jwt
 import pytest
 
 from conftest import TREE
-from lib_domain import People
 from lib_factor import answer, challenge, enrol
-from lib_gates import V1, assert_problem, registered
+from lib_gates import ME, V1, assert_problem, registered
 from lib_pool import home, settings_of, wait_until
 from test_data_keys import OURS, TABLE, Secrets, counted
 from test_process import Load
 
 PAGE = TREE / "docs" / "operations" / "key-rotation.md"
-ME = V1 + "/users/me"
 BLOCKS = re.findall(r"^```sh\n(.*?)^```$", PAGE.read_text(), re.M | re.S)
 WHERE, KEYSET, NEXT, ACTIVATE, RETIRE, LEARN, SEAL, MOVE, FORGET = BLOCKS
 
@@ -189,11 +187,6 @@ def secrets(instance, tmp_path):
     yield made
     made.db.execute(f"drop table {TABLE}")
     made.connection.close()
-
-
-@pytest.fixture(scope="module")
-def people(new_client, api):
-    return People(new_client, api("admin"))
 
 
 def test_data_keys_rotate_by_the_page(instance, operator, secrets, people, new_client):

@@ -6,10 +6,9 @@ import uuid
 
 import pytest
 
-from lib_gates import V1, assert_problem, person, registered
+from lib_gates import ME, V1, assert_problem, bearer, person, registered
 from lib_pool import pools
 
-ME = V1 + "/users/me"
 JWKS = "/.well-known/jwks.json"
 SERVICE = "service-token-of-the-tests-0123456789abcdef"
 HUGE = {n: "1000000" for n in ("GLOBAL_RATE_LIMIT", "GLOBAL_MUTATION_RATE_LIMIT", "DEFAULT_READ_LIMIT",
@@ -20,10 +19,6 @@ HUGE = {n: "1000000" for n in ("GLOBAL_RATE_LIMIT", "GLOBAL_MUTATION_RATE_LIMIT"
 def pool_of(instance):
     with pools(instance) as make:
         yield lambda shared=None, **settings: make(shared or uuid.uuid4().hex, **{**HUGE, **settings})
-
-
-def bearer(client):
-    return {"authorization": client.headers["authorization"]}
 
 
 _addresses = iter(f"10.{a}.{b}.7" for a in range(256) for b in range(256))

@@ -6,6 +6,7 @@ import uuid
 
 import pytest
 
+from lib_domain import ids
 from lib_gates import V1, assert_problem, new_course, unique
 
 COURSES = V1 + "/courses"
@@ -50,10 +51,6 @@ def listed(client, path, **query):
     assert set(body) == {"data", "page"}
     assert set(body["page"]) == {"limit", "offset", "total", "next_cursor"}
     return answer, body["data"], body["page"]
-
-
-def ids(rows):
-    return [row["id"] for row in rows]
 
 
 def links(answer):

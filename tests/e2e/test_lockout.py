@@ -1,8 +1,6 @@
 """Failed sign-ins: what they lock, for whom, who is told, who lifts it."""
 import concurrent.futures
-import contextlib
 import json
-import os
 import pathlib
 import re
 import time
@@ -10,35 +8,14 @@ import time
 import pytest
 
 from conftest import TREE
-from lib_domain import PASSWORD, People, data, done, listed, refused, unique
+from lib_domain import ME, PASSWORD, data, done, listed, refused, unique
 from lib_mail import mailbox, plain
 from lib_pool import pools
-from lib_rows import Place
 
-ME = "/api/v1/users/me"
 LOGIN = "/api/v1/auth/login"
 REFRESH = "/api/v1/auth/refresh"
 LOGS = "/api/v1/admin/audit-logs"
 HOME, AWAY, THIRD = "192.0.2.10", "198.51.100.20", "203.0.113.30"
-
-
-@pytest.fixture(scope="module")
-def people(new_client, api):
-    return People(new_client, api("admin"))
-
-
-@pytest.fixture
-def person(people):
-    """Somebody who has signed in from 127.0.0.1 alone"""
-    return people.make()
-
-
-@pytest.fixture(scope="module")
-def root(instance):
-    place = Place(os.environ.get("LECTERN_INSTANCE", TREE / ".lectern" / "instance.json"))
-    connection = place.superuser(instance["database_url"])
-    with contextlib.closing(connection), connection.cursor() as cursor:
-        yield cursor
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from conftest import _write_down
 from lib_domain import data, unique
 from lib_gates import assert_problem
 from lib_pool import pools
-from lib_rows import (METHODS, NOBODY, STRANGE, V1, Ledger, Place, World, as_query, cookies_of, document,
+from lib_rows import (METHODS, NOBODY, STRANGE, V1, Ledger, World, as_query, cookies_of, document,
                       random_id, send_twice, spans, values, wrong_types)
 
 DOCUMENT = document()
@@ -53,22 +53,8 @@ class Faults(list):
 
 
 @pytest.fixture(scope="module")
-def place(instance, pytestconfig):
-    import os
-    from conftest import TREE
-    return Place(os.environ.get("LECTERN_INSTANCE", TREE / ".lectern" / "instance.json"))
-
-
-@pytest.fixture(scope="module")
 def world(new_client, api):
     return World(new_client, api, DOCUMENT.roles)
-
-
-@pytest.fixture(scope="module")
-def root(place, instance):
-    connection = place.superuser(instance["database_url"])
-    yield connection
-    connection.close()
 
 
 @pytest.fixture(scope="module")
@@ -445,12 +431,11 @@ def test_idempotency_key_under_way(world, faults, root, row):
     """The key is held by another transaction, as by a request that has not ended yet"""
     key, caller = unique("key"), world.caller(row)
     me = caller.get(V1 + "/users/me").json()["data"]["id"]
-    with root.cursor() as cursor:
-        cursor.execute("select pg_advisory_lock(hashtextextended(%s, 0))", (me + key,))
-        try:
-            answer = world.send(row, caller, headers={"idempotency-key": key})
-        finally:
-            cursor.execute("select pg_advisory_unlock(hashtextextended(%s, 0))", (me + key,))
+    root.execute("select pg_advisory_lock(hashtextextended(%s, 0))", (me + key,))
+    try:
+        answer = world.send(row, caller, headers={"idempotency-key": key})
+    finally:
+        root.execute("select pg_advisory_unlock(hashtextextended(%s, 0))", (me + key,))
     faults.refused("under way", answer, 409, "idempotency_in_progress")
     faults.expect(int(answer.headers.get("retry-after", 0)) >= 1, "no Retry-After")
     faults.none()

@@ -5,33 +5,11 @@ import uuid
 
 import pytest
 
-from lib_domain import (PASSWORD, People, Rows, at_once, data, done, enrol, ids, listed, make_course, refused,
+from lib_domain import (PASSWORD, People, at_once, data, done, enrol, ids, listed, make_course, refused,
                         unique, violations, when)
 from lib_mail import invitation
 
 CACHE_SECONDS = 5  # SESSION_VALIDATION_CACHE_TTL_MS
-
-
-@pytest.fixture(scope="module")
-def people(new_client, api):
-    return People(new_client, api("admin"))
-
-
-@pytest.fixture(scope="module")
-def teacher(people):
-    return people.make("teacher")
-
-
-@pytest.fixture(scope="module")
-def student(people):
-    return people.make()
-
-
-@pytest.fixture
-def rows(db, api):
-    me = data(api("admin").get("/api/v1/users/me"))
-    org = data(api("admin").get("/api/v1/org"))
-    return Rows(db, org["id"], me["id"])
 
 
 def role_of(user):

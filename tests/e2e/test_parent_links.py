@@ -3,26 +3,9 @@ import uuid
 
 import pytest
 
-from lib_domain import (People, Rows, at_once, data, done, enrol, ids, listed, make_course, refused, unique,
-                        violations)
+from lib_domain import V1, at_once, data, done, enrol, ids, listed, make_course, refused, unique, violations
 
-V1 = "/api/v1"
 LINKS = V1 + "/parent-links"
-
-
-@pytest.fixture(scope="module")
-def people(new_client, api):
-    return People(new_client, api("admin"))
-
-
-@pytest.fixture(scope="module")
-def admin(api):
-    return api("admin")
-
-
-@pytest.fixture(scope="module")
-def teacher(people):
-    return people.make("teacher")
 
 
 @pytest.fixture
@@ -33,12 +16,6 @@ def parent(people):
 @pytest.fixture
 def student(people):
     return people.make(name=unique("Child"))
-
-
-@pytest.fixture
-def rows(db, api):
-    me = data(api("admin").get(V1 + "/users/me"))
-    return Rows(db, me["org_id"], me["id"])
 
 
 def between(admin, parent, student):

@@ -16,10 +16,9 @@ import uuid
 import psycopg2
 import pytest
 
-from lib_gates import V1, assert_problem, new_course, person, registered, unique
-from lib_pool import Pool, alive, binary, children, home, pools, settings_of, wait_until
+from lib_gates import ME, V1, assert_problem, bearer, held, new_course, person, registered, unique
+from lib_pool import Pool, alive, binary, children, home, master_of, pools, settings_of, wait_until
 
-ME = V1 + "/users/me"
 LIVE = V1 + "/health/live"
 READY = V1 + "/health/ready"
 GENEROUS = {"DEFAULT_READ_LIMIT": "1000000", "GLOBAL_RATE_LIMIT": "1000000", "DEFAULT_MUTATION_LIMIT": "1000000",
@@ -30,16 +29,6 @@ GENEROUS = {"DEFAULT_READ_LIMIT": "1000000", "GLOBAL_RATE_LIMIT": "1000000", "DE
 def make(instance):
     with pools(instance) as made:
         yield lambda **settings: made(uuid.uuid4().hex, **{**GENEROUS, **settings})
-
-
-def bearer(client):
-    return {"authorization": client.headers["authorization"]}
-
-
-def master_of(instance, name):
-    pid = int((home(instance) / "state" / f"{name}.pid").read_text().split()[0])
-    assert alive(pid)
-    return pid
 
 
 class Load:
@@ -238,22 +227,6 @@ def test_a_reload_of_bad_settings_changes_nothing(make):
     assert "DEFAULT_READ_LIMIT" in told["fault"]
     assert set(pool.worker_pids()) == before
     assert pool.ask("GET", "/.well-known/jwks.json", address="192.0.2.2").headers["x-rate-limit-limit"] == "7"
-
-
-@contextlib.contextmanager
-def held(instance, client, course):
-    me = client.get(ME).json()["data"]
-    connection = psycopg2.connect(instance["database_url"], connect_timeout=10)
-    try:
-        cursor = connection.cursor()
-        for name, value in (("app.user_id", me["id"]), ("app.org_id", me["org_id"]), ("app.role", me["role"])):
-            cursor.execute("select set_config(%s, %s, true)", (name, value))
-        cursor.execute("select id from app.courses where id = %s for update", (course,))
-        assert cursor.fetchone()
-        yield connection
-    finally:
-        connection.rollback()
-        connection.close()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -1,19 +1,10 @@
 """What an organisation may have and what it has; the limit of users holds, also at once."""
 import pytest
 
-from lib_domain import PASSWORD, Rows, at_once, data, refused, unique, violations
+from lib_domain import PASSWORD, V1, at_once, data, refused, unique, violations
 from lib_mail import invitation
-from lib_pool import home
-from lib_rows import Place
 
-V1 = "/api/v1"
 FREE = {"users": None, "storage_bytes": None, "workbench_runs_per_day": None, "telemetry_events_per_day": None}
-
-
-@pytest.fixture
-def rows(db, api):
-    me = data(api("admin").get(V1 + "/users/me"))
-    return Rows(db, me["org_id"], me["id"])
 
 
 @pytest.fixture
@@ -37,15 +28,12 @@ def register(client, email=None):
         "name": "Somebody", "email": email or f"{unique('q')}@e2e.lectern.example", "password": PASSWORD})
 
 
-def test_used_is_what_is_there(api, instance):
+def test_used_is_what_is_there(api, root):
     for name in ("demo", "northside"):
         admin = api("admin", name)
         org = data(admin.get(V1 + "/org"))["id"]
-        root = Place(home(instance) / "instance.json").superuser(instance["database_url"])
-        with root.cursor() as cursor:
-            cursor.execute("select count(*) from app.users where org_id = %s and removed_at is null", (org,))
-            (there,) = cursor.fetchone()
-        root.close()
+        root.execute("select count(*) from app.users where org_id = %s and removed_at is null", (org,))
+        (there,) = root.fetchone()
         usage = data(admin.get(V1 + "/org/usage"))
         limits = data(admin.get(V1 + "/org/limits"))
         assert usage["users"] == {"used": there, "limit": limits["users"]}

@@ -5,21 +5,15 @@ import uuid
 
 import pytest
 
-from lib_gates import V1, assert_problem, courses_titled, count_of, new_course, raw_request, unique
+from lib_gates import ME, V1, assert_problem, count_of, courses_titled, new_course, raw_request, unique
 
 COURSES = V1 + "/courses"
-ME = V1 + "/users/me"
 JSON = {"content-type": "application/json"}
 
 
 @pytest.fixture
 def teacher(api):
     return api("teacher")
-
-
-@pytest.fixture
-def admin(api):
-    return api("admin")
 
 
 @pytest.fixture

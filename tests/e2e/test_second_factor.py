@@ -1,6 +1,5 @@
 """The second factor through the whole stack, with oathtool as the authenticator."""
 import json
-import os
 import pathlib
 import re
 import uuid
@@ -8,28 +7,14 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from conftest import TREE
-from lib_domain import PASSWORD, People, at_once, data, done, refused, violations
+from lib_domain import PASSWORD, at_once, data, done, refused, violations
 from lib_factor import FACTOR, LOGIN, V1, Authenticator, answer, begin, challenge, enrol
 from lib_gates import assert_problem
 from lib_pool import home, pools, wait_until
-from lib_rows import NOBODY, Place, World, document, random_id
+from lib_rows import NOBODY, World, document, random_id
 
 DOCUMENT = document()
 NEEDED = "second_factor_enrolment_required"
-
-
-@pytest.fixture(scope="module")
-def root(instance):
-    place = Place(os.environ.get("LECTERN_INSTANCE", TREE / ".lectern" / "instance.json"))
-    connection = place.superuser(instance["database_url"])
-    yield connection
-    connection.close()
-
-
-@pytest.fixture(scope="module")
-def people(new_client, api):
-    return People(new_client, api("admin"))
 
 
 @pytest.fixture
@@ -38,31 +23,27 @@ def student(people):
 
 
 def one(root, statement, *values):
-    with root.cursor() as cursor:
-        cursor.execute(statement, values)
-        return cursor.fetchone()
+    root.execute(statement, values)
+    return root.fetchone()
 
 
 def later(root, person):
     """As if time had gone by: the code of this moment has not been used yet, no attempt has failed."""
-    with root.cursor() as cursor:
-        cursor.execute("update app.second_factors set last_step = 0, failures = 0, failing_since = null"
-                       " where user_id = %s", (person.id,))
-        assert cursor.rowcount == 1
+    root.execute("update app.second_factors set last_step = 0, failures = 0, failing_since = null"
+                 " where user_id = %s", (person.id,))
+    assert root.rowcount == 1
 
 
 def audits(root, answered):
-    with root.cursor() as cursor:
-        cursor.execute("select action, target_type, target_id::text, before::text, after::text from app.audit_logs"
-                       " where request_id = %s", (answered.headers["x-request-id"],))
-        return cursor.fetchall()
+    root.execute("select action, target_type, target_id::text, before::text, after::text from app.audit_logs"
+                 " where request_id = %s", (answered.headers["x-request-id"],))
+    return root.fetchall()
 
 
 def mails(root, person):
-    with root.cursor() as cursor:
-        cursor.execute("select detail from app.mails where user_id = %s and kind = 'second_factor' order by created_at",
-                       (person.id,))
-        return [detail for (detail,) in cursor.fetchall()]
+    root.execute("select detail from app.mails where user_id = %s and kind = 'second_factor' order by created_at",
+                 (person.id,))
+    return [detail for (detail,) in root.fetchall()]
 
 
 def state(client):
@@ -264,9 +245,8 @@ def test_a_challenge_expires_and_is_of_its_user(student, people, root, new_clien
     given = challenge(client, student.email)
     if theirs.code() not in {app.code(n) for n in (-1, 0, 1)}:
         refused(answer(client, given, theirs.code()), 403, "second_factor_invalid")
-    with root.cursor() as cursor:
-        cursor.execute("update app.second_factor_challenges set created_at = now() - interval '10 minutes',"
-                       " expires_at = now() - interval '1 second' where user_id = %s", (student.id,))
+    root.execute("update app.second_factor_challenges set created_at = now() - interval '10 minutes',"
+                 " expires_at = now() - interval '1 second' where user_id = %s", (student.id,))
     for way, code in (("second-factor", app.code()), ("recovery-code", codes[0])):
         refused(answer(client, given, code, way), 401, "second_factor_challenge_invalid")
         refused(answer(client, "A" * 43, code, way), 401, "second_factor_challenge_invalid")
@@ -383,11 +363,9 @@ def test_an_admin_resets(people, student, api, root):
 def test_an_admin_does_not_reset_who_is_above(people, root):
     operator = people.make("teacher")
     enrol(operator)
-    with root.cursor() as cursor:
-        cursor.execute("update app.users set role = 'operator' where id = %s", (operator.id,))
+    root.execute("update app.users set role = 'operator' where id = %s", (operator.id,))
     refused(people.admin.delete(f"{V1}/org/users/{operator.id}/second-factor"), 403, "role_too_high")
-    with root.cursor() as cursor:
-        cursor.execute("update app.users set role = 'student' where id = %s", (operator.id,))
+    root.execute("update app.users set role = 'student' where id = %s", (operator.id,))
 
 
 # --- roles that must have one --------------------------------------------------------------------

@@ -4,10 +4,9 @@ import uuid
 
 import pytest
 
-from lib_gates import V1, assert_problem, registered
+from lib_gates import ME, V1, assert_problem, registered
 from lib_pool import pools
 
-ME = V1 + "/users/me"
 LIST = V1 + "/org/users"
 
 

@@ -11,34 +11,14 @@ import urllib.parse
 
 import pytest
 
-from conftest import TREE
-from lib_domain import PASSWORD, People, Rows, data, done, ids, refused, unique
+from lib_domain import ME, PASSWORD, data, done, ids, refused, unique
 from lib_pool import pools, settings_of
-from lib_rows import Place, random_id
+from lib_rows import random_id
 
 MINE = "/api/v1/users/me/sessions"
-ME = "/api/v1/users/me"
 LOGIN = "/api/v1/auth/login"
 REFRESH = "/api/v1/auth/refresh"
 LOGS = "/api/v1/admin/audit-logs"
-
-
-@pytest.fixture(scope="module")
-def people(new_client, api):
-    return People(new_client, api("admin"))
-
-
-@pytest.fixture
-def person(people):
-    return people.make()
-
-
-@pytest.fixture(scope="module")
-def root(instance):
-    place = Place(os.environ.get("LECTERN_INSTANCE", TREE / ".lectern" / "instance.json"))
-    connection = place.superuser(instance["database_url"])
-    with contextlib.closing(connection), connection.cursor() as cursor:
-        yield cursor
 
 
 def of_user(user):
@@ -188,9 +168,8 @@ def test_an_operators_sessions_are_above_an_admin(api, people):
 
 # --- the audit trail -------------------------------------------------------------------------------
 
-def test_coming_going_and_ending_are_audited(api, db, people, person):
+def test_coming_going_and_ending_are_audited(api, rows, people, person):
     admin = api("admin")
-    rows = Rows(db, data(admin.get("/api/v1/org"))["id"], data(admin.get(ME))["id"])
 
     def audited(answer, action, target, actor, kind="session"):
         (row,) = rows.audits(answer)

@@ -16,10 +16,9 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import (Encoding, NoEncryption, PrivateFormat,
                                                           PublicFormat)
 
-from lib_gates import UUID, V1, assert_problem, person, raw_request, registered
+from lib_gates import ME, UUID, V1, assert_problem, b64, person, raw_request, registered
 from lib_pool import binary, home, pools
 
-ME = V1 + "/users/me"
 LOGIN = V1 + "/auth/login"
 REFRESH = V1 + "/auth/refresh"
 
@@ -284,11 +283,6 @@ def jwks(anon):
     answer = anon.get("/.well-known/jwks.json")
     assert answer.status_code == 200
     return answer.json()
-
-
-def b64(data):
-    raw = data if isinstance(data, bytes) else json.dumps(data, separators=(",", ":")).encode()
-    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
 
 
 def part(token, index):
