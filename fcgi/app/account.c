@@ -357,24 +357,17 @@ account_reset(struct req *r, const void *input)
 }
 
 static err
-account_wrong_password(struct req *r)
-{
-    req_violation(r, "/current_password", "wrong", "is not the password");
-    return req_violations(r);
-}
-
-static err
 account_change(struct req *r, const void *input)
 {
     const struct change_input *in = input;
     struct sql_password_current_params me = {.user_id = r->claims.user};
     struct sql_password_current_row now;
     struct sql_password_change_row row;
-    bool found, stale;
+    bool found;
 
     TRY(sql_password_current_run(r, &me, &now));
-    if (!password_verify(in->current_password, now.password_hash, &stale))
-        return account_wrong_password(r);
+    if (!password_verify(in->current_password, now.password_hash, NULL))
+        return fail(r, E_PASSWORD_WRONG);
     account_check_password(r, in->password, now.email);
     TRY(req_violations(r));
     struct sql_password_change_params p = {.old_hash = now.password_hash,
@@ -382,7 +375,7 @@ account_change(struct req *r, const void *input)
     TRY(password_hash(r->arena, in->password, &p.new_hash));
     TRY(sql_password_change_run(r, &p, &row, &found));
     if (!found) /* another request was first: it is the password no more */
-        return account_wrong_password(r);
+        return fail(r, E_PASSWORD_WRONG);
     struct sql_account_find_row who = {.user_id = r->claims.user,
                                        .has_user_id = true,
                                        .org_id = r->claims.org,
@@ -441,7 +434,7 @@ static const struct endpoint rows[] = {
      .doc = "Choose a new password with a mailed link. All sessions end, and so does a lock."},
     {ENDPOINT(POST, "/auth/password/change", password_change, USER, EVERYONE), .rate = RATE_AUTH,
      .in = SHAPE(change_input, change_fields), .run = account_change, .status = 204,
-     .idempotency = IDEMPOTENCY_NONE, .pool = POOL_AUTH,
+     .idempotency = IDEMPOTENCY_NONE, .pool = POOL_AUTH, .fails = FAILS(E_PASSWORD_WRONG),
      .audit = {"account.password_change", "user", NULL}, .since = "0.2.0",
      .doc = "Change one's password. Other sessions end; this one stays."},
     {ENDPOINT(POST, "/auth/logout-all", auth_logout_all, USER, EVERYONE), .run = account_logout_all,

@@ -77,9 +77,8 @@ static err
 factor_self(struct req *r, struct text password, struct sql_second_factor_self_row *ret_self)
 {
     TRY(sql_second_factor_self_run(r, ret_self));
-    if (!password_verify(password, ret_self->password_hash, NULL))
-        req_violation(r, "/password", "wrong", "is not the password");
-    return req_violations(r);
+    return password_verify(password, ret_self->password_hash, NULL) ? E_OK
+                                                                    : fail(r, E_PASSWORD_WRONG);
 }
 
 /* The caller's secret, confirmed or not as asked for. From here on an answer that is wrong counts,
@@ -249,8 +248,8 @@ static const struct endpoint rows[] = {
      .rate = RATE_AUTH, .in = SHAPE(factor_enrol, enrol_fields), .run = factor_begin,
      .reply = SHAPE(factor_secret, secret_fields), .idempotency = IDEMPOTENCY_NONE,
      .pool = POOL_AUTH, .second_factor = SECOND_FACTOR_EXEMPT,
-     .fails = FAILS(E_SECOND_FACTOR_ENABLED), .audit = {"second_factor.begun", "user", NULL},
-     .since = "0.2.0",
+     .fails = FAILS(E_PASSWORD_WRONG, E_SECOND_FACTOR_ENABLED),
+     .audit = {"second_factor.begun", "user", NULL}, .since = "0.2.0",
      .doc = "Make a secret for an authenticator; it counts once it is confirmed."},
     {ENDPOINT(POST, "/users/me/second-factor/confirm", second_factor_confirm, USER, EVERYONE),
      .rate = RATE_AUTH, .in = SHAPE(factor_code, code_fields), .run = factor_confirm,
@@ -268,7 +267,8 @@ static const struct endpoint rows[] = {
     {ENDPOINT(POST, "/users/me/second-factor/disable", second_factor_disable, USER, EVERYONE),
      .rate = RATE_AUTH, .in = SHAPE(factor_disable, disable_fields), .run = factor_disable,
      .idempotency = IDEMPOTENCY_NONE, .pool = POOL_AUTH, .status = 204,
-     .fails = FAILS(E_SECOND_FACTOR_INVALID, E_SECOND_FACTOR_ABSENT, E_SECOND_FACTOR_LOCKED),
+     .fails = FAILS(E_PASSWORD_WRONG, E_SECOND_FACTOR_INVALID, E_SECOND_FACTOR_ABSENT,
+                    E_SECOND_FACTOR_LOCKED),
      .audit = {"second_factor.disabled", "user", NULL}, .since = "0.2.0",
      .doc = "Turn the second factor off with the password and a code."},
     {ENDPOINT(DELETE, "/org/users/{user_id}/second-factor", second_factor_reset, USER, ADMINS),
