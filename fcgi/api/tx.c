@@ -13,25 +13,10 @@ tx_read_only(const struct req *r)
     return r->row->method == METHOD_GET;
 }
 
-struct pg_query
-tx_query(struct req *r, const struct pg_stmt *stmt, const struct pg_value *values)
-{
-    enum pg_type *types = arena_array(r->arena, stmt->nparams + 1, sizeof *types);
-
-    for (size_t i = 0; i < stmt->nparams; i++)
-        types[i] = stmt->params[i].type;
-    return (struct pg_query){.stmt = stmt,
-                             .name = stmt->name,
-                             .text = stmt->text,
-                             .types = types,
-                             .values = values,
-                             .nvalues = stmt->nparams};
-}
-
 static err
 tx_queue(struct req *r, const struct pg_stmt *stmt, const void *params)
 {
-    struct pg_query q = tx_query(r, stmt, pg_encode_params(r->arena, stmt, params));
+    struct pg_query q = pg_query_of(r->arena, stmt, pg_encode_params(r->arena, stmt, params));
 
     r->prelude++;
     return pg_send(r->api->pg, &q);
@@ -136,7 +121,7 @@ req_become(struct req *r, const struct token_claims *claims)
 err
 tx_send_stmt(struct req *r, const struct pg_stmt *stmt, const struct pg_value *values)
 {
-    struct pg_query q = tx_query(r, stmt, values);
+    struct pg_query q = pg_query_of(r->arena, stmt, values);
     return tx_send(r, &q);
 }
 
@@ -210,8 +195,7 @@ stmt_maybe(struct req *r, const struct pg_stmt *stmt, const void *params, void *
     PGresult *result;
 
     TRY(stmt_result(r, stmt, params, &result));
-    *ret_found = PQntuples(result) > 0;
-    return *ret_found ? pg_decode_row(r->arena, stmt, result, 0, ret_row) : E_OK;
+    return pg_decode_first(r->arena, stmt, result, ret_row, ret_found);
 }
 
 err
@@ -228,13 +212,7 @@ stmt_many(struct req *r, const struct pg_stmt *stmt, const void *params, void **
           size_t *ret_count)
 {
     PGresult *result;
-    char *rows;
 
     TRY(stmt_result(r, stmt, params, &result));
-    *ret_count = (size_t)PQntuples(result);
-    rows = arena_array(r->arena, *ret_count + 1, stmt->row_size);
-    for (size_t i = 0; i < *ret_count; i++)
-        TRY(pg_decode_row(r->arena, stmt, result, (int)i, rows + i * stmt->row_size));
-    *ret_rows = rows;
-    return E_OK;
+    return pg_decode_rows(r->arena, stmt, result, ret_rows, ret_count);
 }

@@ -22,7 +22,4 @@ err tx_send_commit(struct req *r) MUST_CHECK;
 err tx_commit(struct req *r) MUST_CHECK;
 void tx_rollback(struct req *r);
 
-/* A statement's types as pg_query wants them. */
-struct pg_query tx_query(struct req *r, const struct pg_stmt *stmt, const struct pg_value *values);
-
 #endif

@@ -41,16 +41,8 @@ jobs_end(struct jobs *j, err e)
 static err
 jobs_result(struct jobs *j, const struct pg_stmt *stmt, const void *params, PGresult **ret_result)
 {
-    enum pg_type *types = arena_array(j->arena, stmt->nparams + 1, sizeof *types);
-    struct pg_query q = {.stmt = stmt,
-                         .name = stmt->name,
-                         .text = stmt->text,
-                         .types = types,
-                         .values = pg_encode_params(j->arena, stmt, params),
-                         .nvalues = stmt->nparams};
+    struct pg_query q = pg_query_of(j->arena, stmt, pg_encode_params(j->arena, stmt, params));
 
-    for (size_t i = 0; i < stmt->nparams; i++)
-        types[i] = stmt->params[i].type;
     TRY(pg_send(j->pg, &q));
     return pg_read(j->pg, j->arena, ret_result);
 }
@@ -70,8 +62,7 @@ jobs_maybe(struct jobs *j, const struct pg_stmt *stmt, const void *params, void 
     PGresult *result;
 
     TRY(jobs_result(j, stmt, params, &result));
-    *ret_found = PQntuples(result) > 0;
-    return *ret_found ? pg_decode_row(j->arena, stmt, result, 0, ret_row) : E_OK;
+    return pg_decode_first(j->arena, stmt, result, ret_row, ret_found);
 }
 
 err
@@ -88,13 +79,7 @@ jobs_many(struct jobs *j, const struct pg_stmt *stmt, const void *params, void *
           size_t *ret_count)
 {
     PGresult *result;
-    char *rows;
 
     TRY(jobs_result(j, stmt, params, &result));
-    *ret_count = (size_t)PQntuples(result);
-    rows = arena_array(j->arena, *ret_count + 1, stmt->row_size);
-    for (size_t i = 0; i < *ret_count; i++)
-        TRY(pg_decode_row(j->arena, stmt, result, (int)i, rows + i * stmt->row_size));
-    *ret_rows = rows;
-    return E_OK;
+    return pg_decode_rows(j->arena, stmt, result, ret_rows, ret_count);
 }

@@ -205,6 +205,21 @@ pg_encode_params(struct arena *a, const struct pg_stmt *stmt, const void *params
     return v;
 }
 
+struct pg_query
+pg_query_of(struct arena *a, const struct pg_stmt *stmt, const struct pg_value *values)
+{
+    enum pg_type *of = arena_array(a, stmt->nparams + 1, sizeof *of);
+
+    for (size_t i = 0; i < stmt->nparams; i++)
+        of[i] = stmt->params[i].type;
+    return (struct pg_query){.stmt = stmt,
+                             .name = stmt->name,
+                             .text = stmt->text,
+                             .types = of,
+                             .values = values,
+                             .nvalues = stmt->nparams};
+}
+
 bool
 pg_is_null(const PGresult *result, int row, int column)
 {
@@ -327,7 +342,7 @@ pg_decode_value(struct arena *a, enum pg_type type, const struct pg_cell *c, voi
     }
 }
 
-err
+static err
 pg_decode_row(struct arena *a, const struct pg_stmt *stmt, const PGresult *result, int row,
               void *ret_row)
 {
@@ -345,6 +360,28 @@ pg_decode_row(struct arena *a, const struct pg_stmt *stmt, const PGresult *resul
             *(bool *)(base + c->null_offset) = true;
         pg_decode_value(a, c->type, &cell, base + c->offset);
     }
+    return E_OK;
+}
+
+err
+pg_decode_first(struct arena *a, const struct pg_stmt *stmt, const PGresult *result, void *ret_row,
+                bool *ret_found)
+{
+    *ret_found = PQntuples(result) > 0;
+    return *ret_found ? pg_decode_row(a, stmt, result, 0, ret_row) : E_OK;
+}
+
+err
+pg_decode_rows(struct arena *a, const struct pg_stmt *stmt, const PGresult *result, void **ret_rows,
+               size_t *ret_count)
+{
+    size_t count = (size_t)PQntuples(result);
+    char *rows = arena_array(a, count + 1, stmt->row_size);
+
+    for (size_t i = 0; i < count; i++)
+        TRY(pg_decode_row(a, stmt, result, (int)i, rows + i * stmt->row_size));
+    *ret_rows = rows;
+    *ret_count = count;
     return E_OK;
 }
 

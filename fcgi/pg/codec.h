@@ -24,9 +24,16 @@ struct pg_value pg_encode(struct arena *a, enum pg_type type, const void *value)
 /* A parameter struct made by the generator → values in the arena. */
 const struct pg_value *pg_encode_params(struct arena *a, const struct pg_stmt *stmt,
                                         const void *params);
-/* Row `row` of a result → the generated row struct. Texts point into the result. */
-err pg_decode_row(struct arena *a, const struct pg_stmt *stmt, const PGresult *result, int row,
-                  void *ret_row) MUST_CHECK;
+/* The query of a statement with values that are encoded already. */
+struct pg_query pg_query_of(struct arena *a, const struct pg_stmt *stmt,
+                            const struct pg_value *values);
+
+/* Rows of a result → the generated row structs: the first if there is one, or all. Texts point into
+ * the result. */
+err pg_decode_first(struct arena *a, const struct pg_stmt *stmt, const PGresult *result,
+                    void *ret_row, bool *ret_found) MUST_CHECK;
+err pg_decode_rows(struct arena *a, const struct pg_stmt *stmt, const PGresult *result,
+                   void **ret_rows, size_t *ret_count) MUST_CHECK;
 
 /* The first `count` rows as JSON objects by the statement's column types, commas between them;
  * "owner.name" nests. */
