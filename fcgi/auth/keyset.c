@@ -60,13 +60,7 @@ kid_valid(struct text kid)
     static const char allowed[] =
         "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
 
-    if (kid.p == NULL || kid.len == 0 || kid.len > KID_MAX)
-        return false;
-    for (size_t i = 0; i < kid.len; i++) {
-        if (kid.p[i] == '\0' || strchr(allowed, kid.p[i]) == NULL)
-            return false;
-    }
-    return true;
+    return text_is_of(kid, allowed, KID_MAX);
 }
 
 static bool

@@ -13,13 +13,7 @@ data_key_id_valid(struct text id)
     static const char allowed[] =
         "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-";
 
-    if (id.p == NULL || id.len == 0 || id.len > DATA_KEY_ID_MAX)
-        return false;
-    for (size_t i = 0; i < id.len; i++) {
-        if (id.p[i] == '\0' || strchr(allowed, id.p[i]) == NULL)
-            return false;
-    }
-    return true;
+    return text_is_of(id, allowed, DATA_KEY_ID_MAX);
 }
 
 bool

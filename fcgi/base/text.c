@@ -29,6 +29,18 @@ text_eq_nocase(struct text a, struct text b)
 }
 
 bool
+text_is_of(struct text t, const char *allowed, size_t max)
+{
+    if (t.p == NULL || t.len == 0 || t.len > max)
+        return false;
+    for (size_t i = 0; i < t.len; i++) {
+        if (t.p[i] == '\0' || strchr(allowed, t.p[i]) == NULL)
+            return false;
+    }
+    return true;
+}
+
+bool
 text_eq_secret(struct text a, struct text b)
 {
     /* volatile keeps the compiler from leaving the loop at the first difference. */

@@ -38,6 +38,8 @@ text_eq(struct text a, struct text b)
 bool text_eq_nocase(struct text a, struct text b); /* ASCII case folded */
 bool text_eq_secret(struct text a, struct text b); /* constant time for equal lengths */
 bool text_starts(struct text t, struct text prefix);
+/* 1 to `max` bytes, each of them one of `allowed`. */
+bool text_is_of(struct text t, const char *allowed, size_t max);
 struct text text_trim(struct text t); /* without leading and trailing space and tab */
 /* Cut at the first `sep`: returns the part before and leaves the rest in *t
  * (p == NULL when there was no separator and all was returned). */

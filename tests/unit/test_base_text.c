@@ -25,6 +25,17 @@ test_equality(void)
 }
 
 static void
+test_alphabet(void)
+{
+    CU_ASSERT_TRUE(text_is_of(TEXT("abba"), "ab", 4));
+    CU_ASSERT_FALSE(text_is_of(TEXT("abbab"), "ab", 4));
+    CU_ASSERT_FALSE(text_is_of(TEXT("abc"), "ab", 4));
+    CU_ASSERT_FALSE(text_is_of(TEXT("a\0b"), "ab", 4));
+    CU_ASSERT_FALSE(text_is_of(TEXT(""), "ab", 4));
+    CU_ASSERT_FALSE(text_is_of(TEXT_NULL, "ab", 4));
+}
+
+static void
 test_cutting(void)
 {
     struct text t = TEXT("a,,b");
@@ -157,8 +168,13 @@ int
 main(void)
 {
     static const struct unit_case cases[] = {
-        {"equality", test_equality}, {"cutting", test_cutting}, {"UTF-8", test_utf8},
-        {"normal form C", test_nfc}, {"integers", test_int},    {NULL, NULL},
+        {"equality", test_equality},
+        {"alphabet", test_alphabet},
+        {"cutting", test_cutting},
+        {"UTF-8", test_utf8},
+        {"normal form C", test_nfc},
+        {"integers", test_int},
+        {NULL, NULL},
     };
 
     return unit_main("base text", cases);
