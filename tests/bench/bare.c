@@ -194,7 +194,7 @@ main(int argc, char **argv)
         die("usage", "bare SOCKET WORKERS");
     int fd = listener(argv[1]);
     signal(SIGPIPE, SIG_IGN);
-    for (int i = atoi(argv[2]); i > 0; i--) {
+    for (long i = strtol(argv[2], NULL, 10); i > 0; i--) {
         if (fork() == 0) {
             prctl(PR_SET_PDEATHSIG, SIGTERM);
             work(fd);
