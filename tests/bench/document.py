@@ -37,9 +37,9 @@ def tables(f, targets):
     out += ["\nThe list of 20, at full load; microseconds of processor time a request.\n\n",
             _row(("subject", "a second", "all", "PostgreSQL", "nginx", "server", "client", "p50 ms",
                   "p99 ms")), "|---|---|---|---|---|---|---|---|---|\n"]
-    for name in ("ceiling", "plain", "tls", "fastify_tuned", "fastify_pipelined", "fastify", "express"):
+    for name in ("ceiling", "plain", "tls", "bare", "fastify_tuned", "fastify_pipelined", "fastify", "express"):
         us = f[f"list_{name}_us"]
-        server = us.get("worker", us.get("node", ""))
+        server = us.get("worker", us.get("bare", us.get("node", "")))
         out.append(_row((name, round(f[f"list_{name}_rate"]), round(sum(us.values())), us["postgres"],
                          us.get("nginx", ""), server, us["client"], f.get(f"list_{name}_p50_ms", ""),
                          f.get(f"list_{name}_p99_ms", ""))))

@@ -24,6 +24,20 @@ PACKAGES = """COMMAND=tests/bench/run
 source "$0/deploy/lib/common.sh"; source "$0/deploy/lib/packages.sh"
 packages_install "$1" "${PACKAGES_BENCH[@]}"
 """
+# What a node server gets instead of the workers, over kept connections.
+PROXY = """\
+if ($lectern_preflight) {{
+    return 204;
+}}
+proxy_pass http://bench_{name};
+proxy_http_version 1.1;
+proxy_set_header Connection "";
+proxy_set_header Host $host;
+proxy_set_header X-Request-Id $lectern_request_id;
+proxy_buffer_size 16k;
+proxy_buffers 16 16k;
+proxy_busy_buffers_size 64k;
+"""
 # Limits out of the way, but counted; the cost of a check does not depend on its limit.
 SETTINGS = """\
 WORKERS={workers}
@@ -79,7 +93,7 @@ class Stand:
         self.work = self.dir / "bench"
         self.work.mkdir(exist_ok=True)
         self.user = pwd.getpwnam("lectern") if os.geteuid() == 0 else None
-        programs = [f"tests/bench/{name}" for name in ("statement", "pace", "limit_check")]
+        programs = [f"tests/bench/{name}" for name in ("statement", "pace", "limit_check", "bare")]
         self._shell(["make", "-s", "-C", str(self.dir / "build"), *programs], 600)
         self.program = {p.rsplit("/", 1)[1]: self.dir / "build" / p for p in programs}
         self.statements = json.loads(self._shell([str(self.program["statement"])], 10))
@@ -252,6 +266,17 @@ class Stand:
         self._wait(lambda: all((self.work / f"{n}.sock").exists() for n in SERVERS), "the node servers")
         return pids
 
+    def serve_bare(self, person):
+        """The pid of the least FastCGI workers, who know this person and this list only."""
+        path = self.work / "bare.sock"
+        path.unlink(missing_ok=True)
+        env = {**self.application(), "BENCH_TOKEN": person["token"], "BENCH_USER": person["user_id"],
+               "BENCH_ORG": person["org_id"], "BENCH_ROLE": person["role"],
+               "BENCH_COURSE": self.course["100x"]}
+        pid = self._launch([str(self.program["bare"]), str(path), str(self.workers)], "bare.log", env).pid
+        self._wait(path.exists, "bare")
+        return pid
+
     def _wait(self, ready, what):
         end = time.monotonic() + 20
         while not ready():
@@ -267,18 +292,22 @@ class Stand:
         live, mine = self.dir / "nginx", self.work / "nginx"
         shutil.rmtree(mine, ignore_errors=True)
         shutil.copytree(live / "lectern", mine / "lectern")
-        subjects = ("plain", "tls", *SERVERS)
+        subjects = ("plain", "tls", "bare", *SERVERS)
         self.ports = dict(zip(subjects, free_ports(len(subjects))))
         text = (live / "nginx.conf").read_text()
         frame = text[:text.index("    server {")].replace(
             f"pid {self.dir}/state/nginx-master.pid", f"pid {self.work}/nginx.pid")
         blocks = [self._block("plain", "lectern/server.conf"),
                   self._block("tls", "lectern/server.conf", tls=True)]
+        blocks.append(self._block("bare", "lectern/server-bare.conf"))
+        self._passing(mine / "lectern", "bare", re.sub(
+            "fastcgi_pass [^;]*;", f"fastcgi_pass unix:{self.work}/bare.sock;",
+            (mine / "lectern/worker.conf").read_text()))
         for name in SERVERS:
             blocks.append(f"    upstream bench_{name} {{\n        server unix:{self.work}/{name}.sock;\n"
                           "        keepalive 64;\n    }\n")
             blocks.append(self._block(name, f"lectern/server-{name}.conf"))
-            self._passing(mine / "lectern", name)
+            self._passing(mine / "lectern", name, PROXY.format(name=name))
         (mine / "nginx.conf").write_text(frame + "\n".join(blocks) + "}\n")
         log = str(self.work / "nginx-error.log")
         command = ["nginx", "-e", log, "-c", str(mine / "nginx.conf")]
@@ -298,19 +327,14 @@ class Stand:
         return "    server {\n" + "".join(f"        {line}\n" for line in lines) + "    }\n"
 
     @staticmethod
-    def _passing(directory, name):
-        """The locations once more, passing on to a node server over kept connections."""
+    def _passing(directory, name, text_of_passing):
+        """The locations once more, passing on to another server."""
         text = (directory / "server.conf").read_text()
         text, count = re.subn(r"include lectern/worker\.conf;", f"include lectern/{name}.conf;", text)
         if count == 0:
             raise SystemExit("server.conf no longer includes worker.conf")
         (directory / f"server-{name}.conf").write_text(text)
-        (directory / f"{name}.conf").write_text(
-            "if ($lectern_preflight) {\n    return 204;\n}\n"
-            f"proxy_pass http://bench_{name};\nproxy_http_version 1.1;\n"
-            'proxy_set_header Connection "";\nproxy_set_header Host $host;\n'
-            "proxy_set_header X-Request-Id $lectern_request_id;\n"
-            "proxy_buffer_size 16k;\nproxy_buffers 16 16k;\nproxy_busy_buffers_size 64k;\n")
+        (directory / f"{name}.conf").write_text(text_of_passing)
 
     def logs_clear(self):
         """They grow by gigabytes in a long run; all are opened for appending."""
