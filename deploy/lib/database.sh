@@ -57,6 +57,9 @@ database_start() {
     fi
     database_running && return 0
     step "starting PostgreSQL on port $DB_PORT"
+    # Who starts it again by pg_ctl writes there as the service user.
+    touch "$LOGS/postgres.log"
+    give "$LOGS/postgres.log"
     launch postgres "$LOGS/postgres.log" "${SERVICE_PREFIX[@]}" "$PGBIN/postgres" -D "$INST/pg"
     database_wait
 }

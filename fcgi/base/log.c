@@ -285,13 +285,12 @@ write_head(struct buf *b, enum log_level level, const char *message)
 static size_t
 piece_len(const char *p, size_t len)
 {
-    size_t n = PIPE_BUF;
+    const char *end;
 
     if (len <= PIPE_BUF || sink.kind == SINK_FILE)
         return len;
-    while (n > 0 && p[n - 1] != '\n')
-        n--;
-    return n == 0 ? PIPE_BUF : n;
+    end = memrchr(p, '\n', PIPE_BUF);
+    return end == NULL ? PIPE_BUF : (size_t)(end - p) + 1;
 }
 
 static bool
@@ -343,8 +342,8 @@ write_lines(const char *p, size_t len)
         p += n;
         len -= (size_t)n;
     }
-    for (size_t i = 0; i < len; i++)
-        lost += p[i] == '\n';
+    for (const char *end = p + len; (p = memchr(p, '\n', (size_t)(end - p))) != NULL; p++)
+        lost++;
     errno = saved_errno;
 }
 

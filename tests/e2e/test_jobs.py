@@ -9,6 +9,7 @@ import socket
 import subprocess
 import tempfile
 import time
+import urllib.parse
 
 import pytest
 
@@ -20,14 +21,14 @@ PASSWORD = "correct horse battery 9\n"
 class Daemon:
     """A lectern-jobs beside the instance's own, and what it tells its service manager."""
 
-    def __init__(self, place, directory):
+    def __init__(self, place, directory, config=None):
         path = os.path.join(directory, "notify")
         self.notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.notify.bind(path)
         self.log = pathlib.Path(directory) / "log"
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                [str(place.bin / "lectern-jobs"), "--config", str(place.config)], stderr=log,
+                [str(place.bin / "lectern-jobs"), "--config", str(config or place.config)], stderr=log,
                 stdin=subprocess.DEVNULL, env={"PATH": os.environ["PATH"], "NOTIFY_SOCKET": path})
 
     def told(self, text, seconds=5):
@@ -136,6 +137,61 @@ def test_another_one_takes_over_and_cleans_up(instance, second, root):
     assert master_of(instance, "jobs") == first, "the first one has ended"
     # It finds out by its next run that its connection is gone, and leads again.
     assert await_true(lambda: leaders(root), 75)
+
+
+@pytest.fixture
+def elsewhere(place, root):
+    """elsewhere(statement) → a daemon on a database without our schema, after that statement of its superuser"""
+    name, daemons = f"lectern_jobs_{os.getpid()}", []
+    env = place.superuser()
+    root.execute(f"create database {name} template template0")
+    with tempfile.TemporaryDirectory(prefix="lectern-jobs.", dir="/tmp") as directory:
+        def start(statement=None):
+            if statement:
+                connection = psycopg2.connect(host=env["PGHOST"], port=env["PGPORT"], user=env["PGUSER"],
+                                              password=env["PGPASSWORD"], dbname=name, connect_timeout=10)
+                with contextlib.closing(connection), connection, connection.cursor() as cursor:
+                    cursor.execute(statement)
+            lines = place.config.read_text().splitlines()
+            url = next(line for line in lines if line.startswith("JOBS_DATABASE_URL=")).partition("=")[2]
+            other = urllib.parse.urlsplit(url)._replace(path="/" + name).geturl()
+            config = pathlib.Path(directory) / "env"
+            config.touch(0o600)
+            config.write_text("\n".join(line for line in lines if not line.startswith("JOBS_DATABASE_URL="))
+                              + f"\nJOBS_DATABASE_URL={other}\n")
+            daemons.append(Daemon(place, directory, config))
+            return daemons[-1]
+        yield start
+        for daemon in daemons:
+            if daemon.process.poll() is None:
+                daemon.process.kill()
+                daemon.process.wait()
+            daemon.notify.close()
+    root.execute(f"drop database {name} with (force)")
+
+
+def test_a_job_that_fails_stops_neither_the_others_nor_the_daemon(elsewhere):
+    daemon = elsewhere()
+    assert daemon.told("STATUS=Leading")
+    (leading,) = daemon.lines(message="leading")
+    assert leading["kinds"] > 1
+
+    def failed():
+        return {line["kind"] for line in daemon.lines(message="job failed")}
+    assert await_true(lambda: len(failed()) == leading["kinds"], 15), failed()
+    assert not daemon.lines(message="job done")
+    assert {(line["level"], line["code"]) for line in daemon.lines(message="job failed")} == {("warn", "internal_error")}
+    # They had one connection, and it is good: only what failed was undone.
+    assert not daemon.lines(message="no longer leading: the database connection was lost")
+    assert daemon.stop() == 0
+
+
+def test_who_may_not_lead_says_so_and_runs_nothing(elsewhere):
+    daemon = elsewhere("revoke execute on function pg_catalog.pg_try_advisory_lock(bigint) from public")
+    assert await_true(lambda: daemon.lines(message="leadership cannot be asked for", level="error"))
+    assert daemon.told("STATUS=Waiting for the database")
+    assert not daemon.lines(message="leading") and not daemon.lines(message="job failed")
+    assert daemon.stop() == 0
 
 
 # --- lecternctl ----------------------------------------------------------------------------------

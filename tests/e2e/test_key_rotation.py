@@ -18,7 +18,7 @@ import pytest
 from conftest import TREE
 from lib_factor import answer, challenge, enrol
 from lib_gates import ME, V1, assert_problem, registered
-from lib_pool import home, settings_of, wait_until
+from lib_pool import alive, children, home, settings_of, wait_until
 from test_data_keys import OURS, TABLE, Secrets, counted
 from test_process import Load
 
@@ -54,13 +54,17 @@ class Operator:
         return done.stdout
 
     def reload(self):
-        """SIGHUP to every process, and wait until each has said that it is done."""
+        """SIGHUP to every process, and wait until each has said that it is done, and the last of the old
+        workers has ended: told to, it may still take a request."""
         logs = {name: self.place / "log" / f"{name}.log" for name in ("api", "auth", "jobs")}
         told = {name: self.count(log) for name, log in logs.items()}
-        for name in logs:
-            os.kill(int((self.place / "state" / f"{name}.pid").read_text().split()[0]), 1)
+        pids = {name: int((self.place / "state" / f"{name}.pid").read_text().split()[0]) for name in logs}
+        old = [worker for name in ("api", "auth") for worker in children(pids[name])]
+        for pid in pids.values():
+            os.kill(pid, 1)
         for name, log in logs.items():
             wait_until(lambda: self.count(log) > told[name], 60)
+        wait_until(lambda: not any(alive(worker) for worker in old), 60)
 
     @staticmethod
     def count(log):

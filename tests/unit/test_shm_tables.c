@@ -8,8 +8,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -319,6 +321,52 @@ test_open_race(void)
     directory_remove();
 }
 
+static volatile sig_atomic_t alarms;
+
+static void
+on_alarm(int signo)
+{
+    (void)signo;
+    alarms++;
+}
+
+/* A signal does not end the wait for another maker. */
+static void
+test_open_interrupted(void)
+{
+    const struct itimerval once = {.it_value = {.tv_usec = 50000}};
+    struct sigaction before, action = {.sa_handler = on_alarm};
+    struct shm *s;
+    int status = -1, held[2];
+    char byte;
+    pid_t child;
+
+    directory_make();
+    CU_ASSERT_EQUAL_FATAL(pipe(held), 0);
+    child = fork();
+    if (child == 0) {
+        int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        bool locked = flock(fd, LOCK_EX) == 0 && write(held[1], "", 1) == 1;
+
+        usleep(300000);
+        close(fd);
+        unit_child_exit(!locked);
+    }
+    close(held[1]);
+    CU_ASSERT_EQUAL(read(held[0], &byte, 1), 1);
+    sigaction(SIGALRM, &action, &before);
+    setitimer(ITIMER_REAL, &once, NULL);
+    s = shm_open_tables(directory, &small);
+    CU_ASSERT_PTR_NOT_NULL(s);
+    CU_ASSERT_EQUAL(alarms, 1);
+    CU_ASSERT_EQUAL(waitpid(child, &status, 0), child);
+    CU_ASSERT_EQUAL(status, 0);
+    shm_close_tables(s);
+    sigaction(SIGALRM, &before, NULL);
+    close(held[0]);
+    directory_remove();
+}
+
 /* Makers killed at any moment leave nothing that stops the next. */
 static void
 test_open_killed(void)
@@ -502,6 +550,7 @@ main(void)
         {"open: files of others are refused", test_open_refuses_foreign},
         {"open: what cannot be made", test_open_fails},
         {"open: many masters at once", test_open_race},
+        {"open: interrupted by a signal", test_open_interrupted},
         {"open: makers killed at any moment", test_open_killed},
         {"counters: exact over processes", test_counters},
         {"revoked: seen by all, until its time", test_revoked},

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -19,6 +20,7 @@
  * that an answer within its time was not waited for, on a busy machine too. */
 enum {
     STALL_MS = 150,
+    LATE_MS = 100,
     PATIENT_MS = 10000,
     SLACK_MS = 15000,
     BODY_MAX = 4 * 1024 * 1024,
@@ -153,6 +155,8 @@ peer_read(int fd)
     reply.error = n < 0 ? errno : 0;
     for (size_t at = 0; have - at >= 8;) {
         size_t content = ((size_t)raw[at + 4] << 8) | raw[at + 5];
+        if (content + raw[at + 6] > have - at - 8)
+            break; /* cut off */
         if (raw[at + 1] == 6 && reply.len + content < sizeof(reply.text)) {
             memcpy(reply.text + reply.len, raw + at + 8, content);
             reply.len += content;
@@ -798,6 +802,71 @@ large_answer(void)
     free(big);
 }
 
+/* The worker's end of the one connection there is. */
+static int
+accepted_descriptor(void)
+{
+    int found = -1;
+    for (int fd = 0; fd < 256; fd++) {
+        struct sockaddr_un own = {.sun_family = AF_UNSPEC};
+        struct sockaddr_un peer;
+        socklen_t own_len = sizeof(own), peer_len = sizeof(peer);
+        if (getsockname(fd, (struct sockaddr *)&own, &own_len) == 0 && own_len == address_len &&
+            memcmp(&own, &address, address_len) == 0 &&
+            getpeername(fd, (struct sockaddr *)&peer, &peer_len) == 0)
+            found = fd;
+    }
+    return found;
+}
+
+static void *
+late_reader(void *fd)
+{
+    poll(NULL, 0, LATE_MS);
+    peer_read(*(int *)fd);
+    return NULL;
+}
+
+/* An answer of one record that the socket does not take at once: its rest is waited with, for a
+ * peer that reads slowly, and given up for one that does not read at all. */
+static void
+answer_in_pieces(void)
+{
+    enum { SIZE = 60000 };
+    static char body[SIZE];
+    const int least = 1;
+    const size_t head = strlen("Status: 200\r\n\r\n");
+    struct wire_request *r;
+    for (size_t i = 0; i < SIZE; i++)
+        body[i] = (char)('a' + i % 23);
+    for (int reads = 1; reads >= 0; reads--) {
+        pthread_t thread;
+        start("0");
+        record(STDIN_TYPE, 1, "", 0);
+        wire = reads ? patient : hasty;
+        int fd = peer_send();
+        CU_ASSERT_EQUAL_FATAL(timed_accept(&r), WIRE_REQUEST);
+        int own = accepted_descriptor();
+        CU_ASSERT_EQUAL_FATAL(setsockopt(own, SOL_SOCKET, SO_SNDBUF, &least, sizeof(least)), 0);
+        int64_t from = clock_ms();
+        if (reads)
+            pthread_create(&thread, NULL, late_reader, &fd);
+        CU_ASSERT_EQUAL(wire_answer(wire, 200, NULL, (struct text){body, SIZE}), reads);
+        CU_ASSERT_TRUE(clock_ms() - from >= (reads ? LATE_MS : STALL_MS) / 2);
+        CU_ASSERT_TRUE(clock_ms() - from < STALL_MS + SLACK_MS);
+        wire_finish(wire);
+        if (!reads) {
+            close(fd);
+            continue;
+        }
+        pthread_join(thread, NULL);
+        CU_ASSERT_TRUE(reply.ended && reply.error == 0);
+        CU_ASSERT_EQUAL(reply.len, head + SIZE);
+        CU_ASSERT_EQUAL(memcmp(reply.text + head, body, SIZE), 0);
+    }
+    still_serves();
+}
+
 static int
 open_descriptors(void)
 {
@@ -894,6 +963,7 @@ main(void)
         {"large bodies", large_bodies},
         {"peers that do not read", peers_that_do_not_read},
         {"large answer", large_answer},
+        {"answer in pieces", answer_in_pieces},
         {"nothing leaks", nothing_leaks},
         {"bad listeners", bad_listeners},
         {"listener gone", listener_gone},

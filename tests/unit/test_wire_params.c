@@ -22,6 +22,11 @@ check(const char *bytes, size_t len, struct wire_head *ret_head)
 
 #define CHECK(z, head) check((z), sizeof(z) - 1, (head))
 
+#define BYTES(z)           \
+    {                      \
+        (z), sizeof(z) - 1 \
+    }
+
 static void
 head_complete(void)
 {
@@ -43,6 +48,45 @@ head_complete(void)
     CU_ASSERT_EQUAL(CHECK(BEGIN "\1\4\0\1\0\3\0\0\1\0A" END, &h), WIRE_HEAD_COMPLETE);
 }
 
+/* Only the plain end of an empty body, and nothing behind it, leaves nothing to wait for. */
+static void
+head_whole(void)
+{
+#define PAIR "\1\4\0\1\0\4\3\0\1\1AB\0\0\0"
+    static const struct {
+        struct text bytes;
+        bool whole;
+    } cases[] = {
+        {BYTES(BEGIN END "\1\5\0\1\0\0\0\0"), true},
+        {BYTES(BEGIN PAIR END "\1\5\0\1\0\0\0\0"), true},
+        {BYTES("\1\1\1\2\0\10\0\0\0\1\0\0\0\0\0\0"
+               "\1\4\1\2\0\0\0\0"
+               "\1\5\1\2\0\0\0\0"),
+         true},
+        {BYTES(BEGIN END), false},
+        {BYTES(BEGIN END "\1\5\0\1\0\0\0"), false},                   /* cut off */
+        {BYTES(BEGIN END "\1\5\0\1\0\0\0\0\1"), false},               /* more */
+        {BYTES(BEGIN END "\1\5\0\1\0\1\0\0{"), false},                /* a body */
+        {BYTES(BEGIN END "\1\5\0\1\0\1\0\0"), false},                 /* it is to come */
+        {BYTES(BEGIN END "\1\5\0\1\1\0\0\0"), false},                 /* of 256 bytes */
+        {BYTES(BEGIN END "\1\5\0\1\0\0\1\0"), false},                 /* padded */
+        {BYTES(BEGIN END "\1\5\0\2\0\0\0\0"), false},                 /* of another */
+        {BYTES(BEGIN END "\1\5\1\1\0\0\0\0"), false},                 /* of another */
+        {BYTES(BEGIN END "\2\5\0\1\0\0\0\0"), false},                 /* version */
+        {BYTES(BEGIN END "\1\2\0\1\0\0\0\0"), false},                 /* ABORT */
+        {BYTES(BEGIN END "\1\4\0\1\0\0\0\0"), false},                 /* PARAMS again */
+        {BYTES(BEGIN END "\1\5\0\1\0\0\0\0\1\5\0\1\0\0\0\0"), false}, /* ends twice */
+    };
+#undef PAIR
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct wire_head h;
+        CU_ASSERT_EQUAL(check(cases[i].bytes.p, cases[i].bytes.len, &h), WIRE_HEAD_COMPLETE);
+        if (h.whole != cases[i].whole)
+            printf("\n  case %zu: whole %d", i, h.whole);
+        CU_ASSERT_EQUAL(h.whole, cases[i].whole);
+    }
+}
+
 static void
 head_grows(void)
 {
@@ -57,11 +101,6 @@ struct refused {
     struct text bytes;
     unsigned request_id; /* whether it can be answered */
 };
-
-#define BYTES(z)           \
-    {                      \
-        (z), sizeof(z) - 1 \
-    }
 
 static void
 head_refused(void)
@@ -325,17 +364,12 @@ int
 main(void)
 {
     static const struct unit_case cases[] = {
-        {"head: complete", head_complete},
-        {"head: grows byte by byte", head_grows},
-        {"head: refused", head_refused},
-        {"head: number of pairs", head_pair_limit},
-        {"head: answer records", head_answers},
-        {"parameters: taken", params_taken},
-        {"parameters: methods", params_methods},
-        {"parameters: repeated", params_repeated},
-        {"parameters: refused", params_refused},
-        {"parameters: missing", params_missing},
-        {NULL, NULL},
+        {"head: complete", head_complete},          {"head: whole", head_whole},
+        {"head: grows byte by byte", head_grows},   {"head: refused", head_refused},
+        {"head: number of pairs", head_pair_limit}, {"head: answer records", head_answers},
+        {"parameters: taken", params_taken},        {"parameters: methods", params_methods},
+        {"parameters: repeated", params_repeated},  {"parameters: refused", params_refused},
+        {"parameters: missing", params_missing},    {NULL, NULL},
     };
     return unit_main("wire: head and parameters", cases);
 }
