@@ -14,6 +14,7 @@ service_start() {
         halt "$name" TERM 35
     fi
     step "starting $name"
+    rm -f "$RUN/$name.sock" # of one that was killed; a new one appears when it is listened on
     launch "$name" "$LOGS/$name.log" "${SERVICE_PREFIX[@]}" "$binary" --config "$INST/lectern.env" "$@"
     printf '%s\n' "$version" >"$STATE/$name.version"
 }
@@ -36,7 +37,9 @@ services_stop() {
     halt jobs TERM 35
 }
 
+# Health is asked of one pool; the other begins behind it.
 ready() {
+    [[ -S $RUN/auth.sock ]] || { say "auth does not listen" >&2; return 1; }
     curl --silent --show-error --fail --max-time 3 --cacert "$INST/tls/ca.pem" --output /dev/null \
         "https://localhost:$HTTPS_PORT/api/v1/health/ready"
 }
