@@ -159,6 +159,18 @@ worker_serve(struct wire_request *http, struct buf *head, struct buf *body)
     api.current = NULL;
 }
 
+/* Who gave up while the request waited in the socket gets no password hashed: in a storm of
+ * sign-ins those who still wait come sooner. What the other pool does is cheaper than to ask. */
+static bool
+worker_skips(const struct wire_request *http)
+{
+    if (api_pool_index(api.pool) != POOL_AUTH || !wire_abandoned(api.wire))
+        return false;
+    log_event(LOG_L_INFO, "request abandoned", LOG_TEXT("request_id", http->request_id),
+              LOG_Z("pool", api.pool));
+    return true;
+}
+
 static int
 worker_loop(const sigset_t *wait_mask)
 {
@@ -182,7 +194,8 @@ worker_loop(const sigset_t *wait_mask)
             metric_request_refused(&api);
         if (event != WIRE_REQUEST)
             continue;
-        worker_serve(http, &head, &body);
+        if (!worker_skips(http))
+            worker_serve(http, &head, &body);
         wire_finish(api.wire);
         left--;
     }

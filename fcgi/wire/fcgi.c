@@ -427,6 +427,14 @@ wire_read_body(struct wire *w, size_t max, struct text *ret_body)
     return E_OK;
 }
 
+bool
+wire_abandoned(const struct wire *w)
+{
+    struct pollfd peer = {.fd = w->fd};
+
+    return w->fd >= 0 && poll(&peer, 1, 0) > 0 && (peer.revents & POLLHUP) != 0;
+}
+
 /* ---- the answer ---- */
 
 static bool

@@ -83,6 +83,9 @@ err wire_read_body(struct wire *w, size_t max, struct text *ret_body) MUST_CHECK
  * was sent before; nothing needs doing about it. */
 bool wire_answer(struct wire *w, int status, const struct buf *headers, struct text body);
 
+/* Whether the peer has closed the connection: nobody waits for the answer. Costs a system call. */
+bool wire_abandoned(const struct wire *w);
+
 /* Read what input is left, close, reset the arena. Harmless without a request. An unanswered
  * request ends with an empty answer, which nginx turns into 502. */
 void wire_finish(struct wire *w);

@@ -204,6 +204,22 @@ def test_who_hashes_passwords_stands_back_for_all_others(instance):
     assert len(everyone["auth"]) - 1 == (os.cpu_count() + 1) // 2
 
 
+def test_no_password_is_hashed_for_who_has_given_up(make):
+    pool = make(name="auth", workers=1)
+    worker, = pool.worker_pids()
+    account = {"email": "nobody@demo.lectern.example", "password": "wrong one 1"}
+    os.kill(worker, signal.SIGSTOP)
+    try:
+        for i in range(3):
+            pool.ask("POST", V1 + "/auth/login", {"x-request-id": f"gone-{i}"}, account, listen=False)
+    finally:
+        os.kill(worker, signal.SIGCONT)
+    assert pool.ask("POST", V1 + "/auth/login", {"x-request-id": "waits"}, account).status_code == 401
+    pool.logged("request")
+    told = [(x["message"], x["request_id"]) for x in pool.lines() if "request_id" in x]
+    assert told == [("request abandoned", f"gone-{i}") for i in range(3)] + [("request", "waits")]
+
+
 def test_a_reload_takes_new_limits(make):
     pool = make(workers=2, DEFAULT_READ_LIMIT="7")
     jwks = "/.well-known/jwks.json"

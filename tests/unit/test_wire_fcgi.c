@@ -895,6 +895,22 @@ nothing_leaks(void)
 }
 
 static void
+peer_that_has_gone(void)
+{
+    struct wire_request *r;
+
+    CU_ASSERT_FALSE(wire_abandoned(wire));
+    start("");
+    record(STDIN_TYPE, 1, "", 0);
+    int fd = peer_send();
+    CU_ASSERT_EQUAL_FATAL(timed_accept(&r), WIRE_REQUEST);
+    CU_ASSERT_FALSE(wire_abandoned(wire));
+    close(fd);
+    CU_ASSERT_TRUE(wire_abandoned(wire));
+    wire_finish(wire);
+}
+
+static void
 bad_listeners(void)
 {
     int pair[2];
@@ -964,6 +980,7 @@ main(void)
         {"peers that do not read", peers_that_do_not_read},
         {"large answer", large_answer},
         {"answer in pieces", answer_in_pieces},
+        {"peer that has gone", peer_that_has_gone},
         {"nothing leaks", nothing_leaks},
         {"bad listeners", bad_listeners},
         {"listener gone", listener_gone},
