@@ -11,6 +11,7 @@ import tempfile
 import time
 import urllib.parse
 
+import psycopg2
 import pytest
 
 from lib_pool import master_of
@@ -143,7 +144,7 @@ def test_another_one_takes_over_and_cleans_up(instance, second, root):
 def elsewhere(place, root):
     """elsewhere(statement) → a daemon on a database without our schema, after that statement of its superuser"""
     name, daemons = f"lectern_jobs_{os.getpid()}", []
-    env = place.superuser()
+    env = place.superuser_environment()
     root.execute(f"create database {name} template template0")
     with tempfile.TemporaryDirectory(prefix="lectern-jobs.", dir="/tmp") as directory:
         def start(statement=None):
