@@ -171,6 +171,7 @@ work(int listen_fd)
     PGconn *c = database();
 
     FCGX_Init();
+    signal(SIGTERM, SIG_DFL); /* which the library takes */
     for (;;) {
         FCGX_Request q;
         int fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC);
