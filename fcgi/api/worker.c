@@ -22,7 +22,8 @@
 
 static struct api api;
 static void (*on_ready)(void);
-static const char *const pool_names[METRIC_POOLS] = {"api", "auth", "slow", "messaging"};
+static const char *const pool_names[METRIC_POOLS] = {
+    [POOL_API] = "api", [POOL_AUTH] = "auth", "slow", "messaging"};
 
 void
 api_on_ready(void (*ready)(void))

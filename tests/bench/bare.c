@@ -1,7 +1,8 @@
-/* The least that a FastCGI worker must do for the measured list: accept, hand the request to
- * libfcgi, know the token, send identity and list to PostgreSQL in one pipeline, write the rows as
- * JSON, close. No routes, validation, limits, sessions, logs or metrics; one person, one list. What
- * it takes of the processor is the machine's and the libraries' share of a worker's time.
+/* A plain FastCGI worker for the measured list: accept, hand the request to libfcgi, know the
+ * token, send identity and list to PostgreSQL in one pipeline, write the rows as JSON by libfcgi,
+ * close. No routes, validation, limits, sessions, logs or metrics; one person, one list. Not the
+ * least that is possible: libfcgi writes every 8 KiB, and what takes work off the real workers is
+ * not in it.
  *
  *   bare SOCKET WORKERS
  *

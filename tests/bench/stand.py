@@ -267,7 +267,7 @@ class Stand:
         return pids
 
     def serve_bare(self, person):
-        """The pid of the least FastCGI workers, who know this person and this list only."""
+        """The pid of plain FastCGI workers, who know this person and this list only."""
         path = self.work / "bare.sock"
         path.unlink(missing_ok=True)
         env = {**self.application(), "BENCH_TOKEN": person["token"], "BENCH_USER": person["user_id"],
