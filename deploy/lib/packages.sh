@@ -7,9 +7,10 @@ PACKAGES_BUILD=(gcc:gcc libc6-dev make:make autoconf:autoconf automake:automake 
     pkg-config:pkg-config libfcgi-dev libpq-dev libjson-c-dev libjwt-dev libssl-dev libargon2-dev
     libunistring-dev libcsv-dev libqrencode-dev libsystemd-dev libcurl4-openssl-dev)
 PACKAGES_TEST=(libcunit1-dev postgresql-15-pgtap libtap-parser-sourcehandler-pgtap-perl
-    python3-pytest python3-requests python3-psycopg2 python3-jsonschema python3-jwt python3-cryptography python3-aiosmtpd jq:jq
-    chromium:chromium chromium-driver python3-selenium fonts-dejavu-core shellcheck:shellcheck spawn-fcgi systemd
-    xz-utils git:git clang-format:clang-format clang:clang libclang-rt-dev clang-tidy:clang-tidy
+    python3-pytest python3-requests python3-psycopg2 python3-jsonschema python3-jwt
+    python3-cryptography python3-aiosmtpd python3-pyflakes jq:jq
+    chromium:chromium chromium-driver python3-selenium fonts-dejavu-core shellcheck:shellcheck
+    spawn-fcgi systemd xz-utils git:git clang-format:clang-format clang:clang libclang-rt-dev clang-tidy:clang-tidy
     cppcheck:cppcheck valgrind:valgrind oathtool:oathtool)
 PACKAGES_BENCH=(wrk:wrk)
 

@@ -62,7 +62,7 @@ class Crowd:
 
 def _slow(run, count, first, then, receive=None):
     """Others while a crowd is slow; the crowd is gone within a time"""
-    phases = Phases()
+    phases = Phases(run)
     with Pool(run.instance, edge_changes=SHORT) as pool:
         workers = pool.workers()
         with Load(pool.target, run.token("teacher"), writers=1, readers=2) as load:
@@ -202,7 +202,7 @@ def _bombs():
 def json_bombs(run):
     """Bodies of 1 MiB that are deep, wide, full of keys, long or broken, several times each, and
     queries like that: 400, 413 or 422, nothing dies, no process grows by more than 16 MB"""
-    phases, sent = Phases(), 0
+    phases, sent = Phases(run), 0
     with Pool(run.instance) as pool:
         with Load(pool.target, run.token("teacher"), writers=1, readers=2) as load:
             time.sleep(0.8)
@@ -231,7 +231,7 @@ def json_bombs(run):
 def refused_bodies(run):
     """Bodies of a megabyte that are refused unread (401, 413): each is answered at once and holds no
     worker; others and memory as above"""
-    phases, mega, longest = Phases(), 1 << 20, 0
+    phases, mega, longest = Phases(run), 1 << 20, 0
     with Pool(run.instance) as pool:
         with Load(pool.target, run.token("teacher"), writers=1, readers=2) as load:
             time.sleep(0.5)

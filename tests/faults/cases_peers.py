@@ -24,7 +24,7 @@ def stalled_peers(run):
                        + fastcgi.record(fastcgi.STDIN, b"x" * 9),
         "not reading": fastcgi.whole(path="/api/v1/openapi.json"),
     }
-    phases, held = Phases(), {}
+    phases, held = Phases(run), {}
     with Pool(run.instance, {"WORKER_STALL_TIMEOUT_MS": str(STALL_MS)}) as pool:
         workers = pool.workers()
         with Load(pool.target, token, writers=1, readers=2) as load:
@@ -78,7 +78,7 @@ def all_stalled(run):
 def truncated_peers(run):
     """A write cut off after each of its bytes: no worker ends, nothing is written, others are
     served at a p99 of at most twice the quiet one"""
-    token, phases = run.token("teacher"), Phases()
+    token, phases = run.token("teacher"), Phases(run)
     with Pool(run.instance, {"WORKER_STALL_TIMEOUT_MS": str(STALL_MS)}) as pool:
         workers = pool.workers()
         with Load(pool.target, token, writers=1, readers=2) as load:
@@ -127,7 +127,7 @@ def _nonsense(chance, good):
 def malformed_peers(run):
     """Thousands of connections with noise, false lengths and changed bytes: no worker ends or grows
     by more than 16 MB, p99 of other clients at most twice the quiet one"""
-    chance, phases = random.Random(run.of(1, time.time_ns())), Phases()
+    chance, phases = random.Random(run.of(1, time.time_ns())), Phases(run)
     good, count = fastcgi.whole(), 0
     with Pool(run.instance, {"WORKER_STALL_TIMEOUT_MS": "200"}) as pool:
         workers = pool.workers()

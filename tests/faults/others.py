@@ -4,15 +4,17 @@ import time
 from instance import expect, resident_kb
 
 GROWTH_KB = 16 * 1024
-# The machine does other things too; what counts is the ratio.
-TOLERANCE_MS = 20
+# The machine does other things too; what counts is the ratio. The short form must not fail by them:
+# whoever is held up by a stalled peer waits for hundreds of milliseconds.
+TOLERANCE_MS = {"short": 100, "long": 20}
 
 
 class Phases:
     """Latencies of other clients while it is quiet and while it is not"""
 
-    def __init__(self):
+    def __init__(self, run):
         self.quiet, self.loud = [], []
+        self.tolerance_ms = run.of(TOLERANCE_MS["short"], TOLERANCE_MS["long"])
 
     def measure(self, seconds, quiet=True):
         begun = time.monotonic()
@@ -27,7 +29,7 @@ class Phases:
 
     def compare(self, load):
         quiet, loud = self.p99(load, self.quiet), self.p99(load, self.loud)
-        expect(loud <= 2 * quiet + TOLERANCE_MS,
+        expect(loud <= 2 * quiet + self.tolerance_ms,
                f"p99 of other clients {loud:.1f} ms, {quiet:.1f} ms while quiet")
         return f"p99 of other clients {loud:.1f} ms ({quiet:.1f} ms while quiet)"
 

@@ -7,6 +7,7 @@ import sys
 
 GENERATED = {"app/statements.h", "app/schema_version.h", "api/statements.h", "jobs/statements.h"}
 RATCHET = "tests/lint/ratchet"
+FOLDERS = ("fcgi", "db", "nginx", "tests", "deploy", "docs")
 RULES = ("columns", "complexity", "file-length", "function-length", "parameters", "banned",
          "printf")
 
@@ -44,6 +45,20 @@ def c_files(base, *folders):
                 if not name.endswith((".c", ".h")) or re.search(r"(^|/)statements\.[ch]$", path):
                     continue
                 yield Source(base, path)
+
+
+def tree(base):
+    """Paths of the files that belong to the project. Without a repository, in an unpacked archive
+    perhaps with a build in it: those in its own folders and the texts at the top."""
+    listed = git(base, "ls-files", "-co", "--exclude-standard", "-z")
+    if listed:
+        return sorted(p for p in listed.split("\0") if p)
+    found = [n for n in os.listdir(base) if n.endswith((".md", ".am", ".ac"))]
+    for folder in FOLDERS:
+        for directory, names, files in os.walk(os.path.join(base, folder)):
+            names[:] = [n for n in names if not n.startswith((".", "node_modules"))]
+            found += [os.path.relpath(os.path.join(directory, f), base) for f in files]
+    return sorted(found)
 
 
 TOKEN = re.compile(r"""//(?:\\\n|[^\n])* | /\*.*?(?:\*/|\Z)
