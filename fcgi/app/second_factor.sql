@@ -53,12 +53,6 @@ select app.second_factor_disable(:step, :recovery) as done;
 -- columns: ended uuid[], name text, email text, locale text
 select r.ended, r.name, r.email, r.locale from app.second_factor_reset(:user_id) r;
 
--- name: second_factor_challenge
--- kind: write
--- params: user_id uuid, digest bytea, seconds int4
--- columns: needed bool
-select app.second_factor_challenge(:user_id, :digest, :seconds) as needed;
-
 -- name: second_factor_challenged
 -- kind: write
 -- returns: maybe

@@ -175,23 +175,22 @@ session_reply(struct req *r, struct token_claims *claims, struct session_tokens 
  * ------------------------------------------------------------------------------------------ */
 
 static err
-session_rehash(struct req *r, const struct login_input *in, const struct sql_login_lookup_row *user)
+session_rehash(struct req *r, struct text password, const struct sql_signin_begin_row *user)
 {
     struct sql_password_rehash_params p = {.user_id = user->user_id,
                                            .old_hash = user->password_hash};
     struct sql_password_rehash_row row;
 
-    TRY(password_hash(r->arena, in->password, &p.new_hash));
+    TRY(password_hash(r->arena, password, &p.new_hash));
     return sql_password_rehash_run(r, &p, &row);
 }
 
 /* The session is the request's new thing. */
 static err
-session_start(struct req *r, const struct sql_login_lookup_row *user, bool cookies)
+session_start(struct req *r, const struct session_user *user, bool cookies)
 {
-    struct token_claims claims = {.user = user->user_id, .org = user->org_id, .session = r->new_id};
-    struct session_tokens out = {
-        .user = {user->user_id, user->org_id, user->role, user->name, user->email}};
+    struct token_claims claims = {.user = user->id, .org = user->org_id, .session = r->new_id};
+    struct session_tokens out = {.user = *user};
     uint8_t *digest = arena_alloc(r->arena, SHA256_LEN);
     struct sql_session_open_row opened;
 
@@ -200,7 +199,7 @@ session_start(struct req *r, const struct sql_login_lookup_row *user, bool cooki
     out.refresh_token = refresh_issue(r->arena, &claims.session, digest);
     struct sql_session_open_params p = {
         .session_id = claims.session,
-        .user_id = user->user_id,
+        .user_id = user->id,
         .digest = {(const char *)digest, SHA256_LEN},
         .address = r->http->address,
         .user_agent = r->http->header[HDR_USER_AGENT],
@@ -213,28 +212,8 @@ session_start(struct req *r, const struct sql_login_lookup_row *user, bool cooki
     TRY(sql_session_open_run(r, &p, &opened));
     session_forget(r, opened.evicted.item, opened.evicted.count);
     if (cookies)
-        reply_device_cookie(r, &user->user_id);
+        reply_device_cookie(r, &user->id);
     return session_reply(r, &claims, &out, cookies);
-}
-
-/* A user with a second factor gets a challenge in place of a session. */
-static err
-session_challenge(struct req *r, const struct sql_login_lookup_row *user)
-{
-    uint8_t *digest = arena_alloc(r->arena, SHA256_LEN);
-    struct text challenge = challenge_issue(r->arena, digest);
-    struct sql_second_factor_challenge_params p = {.user_id = user->user_id,
-                                                   .digest = {(const char *)digest, SHA256_LEN},
-                                                   .seconds = CHALLENGE_SECONDS};
-    struct sql_second_factor_challenge_row row;
-
-    TRY(sql_second_factor_challenge_run(r, &p, &row));
-    if (!row.needed)
-        return E_OK;
-    r->challenge = challenge;
-    r->challenge_seconds = CHALLENGE_SECONDS;
-    r->keep = true;
-    return fail(r, E_SECOND_FACTOR_REQUIRED);
 }
 
 /* Counts the attempt before its password is looked at, for good: attempts at once cannot pass the
@@ -281,32 +260,49 @@ session_tell_lock(struct req *r, struct text email, struct text source)
     return E_OK;
 }
 
+/* The password was right. A user with a second factor gets a challenge in place of a session. */
+static err
+session_passed(struct req *r, struct text email, const struct sql_signin_begin_row *user)
+{
+    uint8_t *digest = arena_alloc(r->arena, SHA256_LEN);
+    struct text challenge = challenge_issue(r->arena, digest);
+    struct sql_signin_passed_params p = {.email = email,
+                                         .source = user->source,
+                                         .user_id = user->user_id,
+                                         .digest = {(const char *)digest, SHA256_LEN},
+                                         .seconds = CHALLENGE_SECONDS};
+    struct sql_signin_passed_row row;
+
+    TRY(sql_signin_passed_run(r, &p, &row));
+    if (!row.challenged)
+        return E_OK;
+    r->challenge = challenge;
+    r->challenge_seconds = CHALLENGE_SECONDS;
+    r->keep = true;
+    return fail(r, E_SECOND_FACTOR_REQUIRED);
+}
+
 /* The same work and the same answer whether the address is known, the password is wrong or the
  * account is locked; only for the owner of a locked one a mail says more. */
 static err
 session_login(struct req *r, const void *input)
 {
     const struct login_input *in = input;
-    struct sql_login_lookup_params p = {.email = in->email};
-    struct sql_login_lookup_row user = {.password_hash = TEXT_NULL};
-    struct sql_signin_begin_row attempt;
-    bool found, stale = false;
+    struct sql_signin_begin_row user;
+    bool stale = false;
 
-    TRY(sql_login_lookup_run(r, &p, &user, &found));
-    TRY(session_attempt(r, in->email, &attempt));
-    struct text hash = found && attempt.admitted ? user.password_hash : TEXT_NULL;
+    TRY(session_attempt(r, in->email, &user));
+    struct text hash = user.admitted ? user.password_hash : TEXT_NULL;
     if (!password_verify(in->password, hash, &stale) || !text_eq(user.status, TEXT("active"))) {
-        if (attempt.last)
-            TRY(session_tell_lock(r, in->email, attempt.source));
+        if (user.last)
+            TRY(session_tell_lock(r, in->email, user.source));
         return fail(r, E_CREDENTIALS_INVALID);
     }
-    struct sql_signin_passed_params passed = {.email = in->email, .source = attempt.source};
-    struct sql_signin_passed_row ignored;
-    TRY(sql_signin_passed_run(r, &passed, &ignored));
     if (stale)
-        TRY(session_rehash(r, in, &user));
-    TRY(session_challenge(r, &user));
-    return session_start(r, &user, in->use_cookies);
+        TRY(session_rehash(r, in->password, &user));
+    TRY(session_passed(r, in->email, &user));
+    struct session_user who = {user.user_id, user.org_id, user.role, user.name, user.email};
+    return session_start(r, &who, in->use_cookies);
 }
 
 /* --- the second step of a sign-in ---------------------------------------------------------------
@@ -379,11 +375,8 @@ session_answer(struct req *r, const struct factor_input *in, answer_fn *check,
     if (!taken.taken)
         return fail(r, E_SECOND_FACTOR_INVALID);
     r->keep = false; /* from here on it is all or nothing */
-    struct sql_login_lookup_row user = {.user_id = ret_user->user_id,
-                                        .org_id = ret_user->org_id,
-                                        .name = ret_user->name,
-                                        .email = ret_user->email,
-                                        .role = ret_user->role};
+    struct session_user user = {ret_user->user_id, ret_user->org_id, ret_user->role, ret_user->name,
+                                ret_user->email};
     TRY(session_start(r, &user, in->use_cookies));
     return sql_second_factor_settle_run(r, &settle, &settled);
 }

@@ -1,13 +1,5 @@
 -- Accounts and sessions; the functions say no more than their answers.
 
--- name: login_lookup
--- kind: read
--- returns: maybe
--- params: email text
--- columns: user_id uuid, org_id uuid, name text, email text, role text, status text, password_hash text
-select l.user_id, l.org_id, l.name, l.email, l.role, l.status, l.password_hash
-  from app.login_lookup(:email) l;
-
 -- name: password_rehash
 -- kind: write
 -- params: user_id uuid, old_hash text, new_hash text
@@ -86,20 +78,25 @@ select s.id, host(s.address) as address, s.user_agent, s.created_at, s.last_used
 -- columns: id uuid
 select u as id from app.user_within_reach(:user_id) u;
 
+-- The account behind an address, if there is one, and the attempt that is counted either way.
 -- name: signin_begin
 -- kind: write
 -- params: email text, address text, device_user uuid?, device uuid?, threshold int4,
 --   window_minutes int4, lock_minutes int4
--- columns: admitted bool, last bool, source text
-select b.admitted, b.last, b.source
+-- columns: user_id uuid?, org_id uuid?, name text?, email text?, role text?, status text?,
+--   password_hash text?, admitted bool, last bool, source text
+select l.user_id, l.org_id, l.name, l.email, l.role, l.status, l.password_hash, b.admitted, b.last, b.source
   from app.signin_begin(:email, nullif(:address, '')::inet, :device_user, :device, :threshold,
-                        :window_minutes, :lock_minutes) b;
+                        :window_minutes, :lock_minutes) b
+  left join app.login_lookup(:email) l on true;
 
+-- The password was right: what was counted is forgotten, and who has a second factor gets a challenge.
 -- name: signin_passed
 -- kind: write
--- params: email text, source text
--- columns: forgotten bool
-select app.signin_passed(:email, :source) as forgotten;
+-- params: email text, source text, user_id uuid, digest bytea, seconds int4
+-- columns: forgotten bool, challenged bool
+select app.signin_passed(:email, :source) as forgotten,
+       app.second_factor_challenge(:user_id, :digest, :seconds) as challenged;
 
 -- name: signin_locked
 -- kind: write
