@@ -182,7 +182,8 @@ def test_coming_going_and_ending_are_audited(api, rows, people, person):
     answer = client.post(LOGIN, json={"email": person.email, "password": PASSWORD})
     client.headers["authorization"] = "Bearer " + data(answer)["access_token"]
     session = current(client)["id"]
-    audited(answer, "session.start", session, person.id)
+    row = audited(answer, "session.start", session, person.id)
+    assert row["before"] is None and row["after"] is None
     row = audited(client.post("/api/v1/auth/logout"), "session.end", session, person.id)
     assert row["after"]["revoked_reason"] == "logout"
     session = current(people.enter(person.email))["id"]
@@ -269,6 +270,16 @@ def test_another_role_ends_the_old_ones_sessions_on_every_worker(hosts, api, per
 
 
 # --- how many, how long ----------------------------------------------------------------------------
+
+def test_a_session_that_has_to_go_is_in_the_trail(people, rows, person):
+    for _ in range(9):
+        people.enter(person.email)
+    answer = people.new_client("audited").post(LOGIN, json={"email": person.email, "password": PASSWORD})
+    done(answer, 200)
+    (row,) = rows.audits(answer)
+    assert row["action"] == "session.start" and row["before"]["revoked_at"] is None
+    assert row["after"]["revoked_reason"] == "evicted"
+
 
 def test_sign_ins_at_once_do_not_pass_the_ceiling(people, person):
     with concurrent.futures.ThreadPoolExecutor(8) as at_once:

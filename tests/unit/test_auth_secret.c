@@ -2,6 +2,7 @@
 #include "unit.h"
 
 #include <argon2.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -202,6 +203,47 @@ test_password_stale(void)
     CU_ASSERT_FALSE(stale);
     CU_ASSERT_TRUE(password_verify(password, phc_with(MEMORY_KIB * 2, 3, 1), &stale));
     CU_ASSERT_FALSE(stale);
+}
+
+static volatile sig_atomic_t turns;
+
+static void
+on_turn(int signal)
+{
+    (void)signal;
+    turns++;
+}
+
+static int
+turns_taken(void)
+{
+    int taken = turns;
+
+    turns = 0;
+    return taken;
+}
+
+/* Counted in place of the handler that gives the core away: signals come while a computation runs,
+ * and none once it has ended. */
+static void
+test_password_turns(void)
+{
+    const struct text phcs[] = {phc_with(MEMORY_KIB * 4, ITERATIONS, 1), TEXT_NULL};
+    struct sigaction count = {.sa_handler = on_turn}, before;
+    struct timespec later = {.tv_nsec = 20000000};
+    struct text made;
+
+    password_verify(TEXT("password of mine"), TEXT_NULL, NULL); /* sets its own handler once */
+    sigaction(SIGRTMIN, &count, &before);
+    for (size_t i = 0; i < sizeof(phcs) / sizeof(phcs[0]); i++) {
+        password_verify(TEXT("password of mine"), phcs[i], NULL);
+        CU_ASSERT_TRUE(turns_taken() > 0);
+    }
+    CU_ASSERT_EQUAL(password_hash(a, TEXT("password of mine"), &made), E_OK);
+    CU_ASSERT_TRUE(turns_taken() > 0);
+    CU_ASSERT_EQUAL(nanosleep(&later, NULL), 0);
+    CU_ASSERT_EQUAL(turns_taken(), 0);
+    sigaction(SIGRTMIN, &before, NULL);
 }
 
 static void
@@ -429,6 +471,7 @@ main(void)
         {"cursor: hostile forms", test_cursor_bad},
         {"password: hash and verify", test_password},
         {"password: parameters that have risen", test_password_stale},
+        {"password: while one is computed, its core is offered to others", test_password_turns},
         {"password: hostile hashes", test_password_bad_phc},
         {"password: unknown accounts take as long", test_password_time},
         {"password: weak ones", test_password_weak},
