@@ -22,5 +22,7 @@ fcgi_libauth_a_SOURCES = \
 	fcgi/auth/token_cache.c \
 	fcgi/auth/token_verify.c \
 	fcgi/auth/totp.c \
-	fcgi/auth/totp.h
+	fcgi/auth/totp.h \
+	fcgi/auth/turns.c \
+	fcgi/auth/turns.h
 EXTRA_DIST += fcgi/auth/README.md

@@ -2,14 +2,11 @@
 #include "auth/password.h"
 
 #include <argon2.h>
-#include <errno.h>
-#include <sched.h>
-#include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "auth/turns.h"
 #include "base/encode.h"
 #include "base/settings.h"
 
@@ -18,7 +15,6 @@
 #define HASH_BYTES 32
 #define PHC_MAX 256
 #define COMMON_MAX 32
-#define TURN_NS 1000000
 
 struct cost {
     uint32_t memory_kib;
@@ -37,38 +33,6 @@ cost_now(void)
     return cost;
 }
 
-static void
-on_turn(int signal)
-{
-    int kept = errno;
-
-    (void)signal;
-    sched_yield();
-    errno = kept;
-}
-
-/* A computation keeps its core for tens of milliseconds, and who becomes ready there meanwhile may
- * wait for the scheduler's tick, 4 ms and more (docs/adr/0019). While it runs, it offers the core
- * every millisecond. The timer stands still otherwise: nothing else here expects to be interrupted.
- * Without a timer others wait a little longer, and that is all. */
-static void
-turns_offer(bool on)
-{
-    static timer_t timer;
-    static bool made;
-    struct itimerspec each = {.it_value.tv_nsec = on ? TURN_NS : 0,
-                              .it_interval.tv_nsec = on ? TURN_NS : 0};
-
-    if (!made) {
-        struct sigaction act = {.sa_handler = on_turn, .sa_flags = SA_RESTART};
-        struct sigevent by = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGRTMIN};
-        made =
-            sigaction(SIGRTMIN, &act, NULL) == 0 && timer_create(CLOCK_MONOTONIC, &by, &timer) == 0;
-    }
-    if (made)
-        timer_settime(timer, 0, &each, NULL);
-}
-
 err
 password_hash(struct arena *a, struct text password, struct text *ret_phc)
 {
@@ -80,10 +44,10 @@ password_hash(struct arena *a, struct text password, struct text *ret_phc)
     int rc;
 
     random_bytes(salt, sizeof(salt));
-    turns_offer(true);
+    turns_begin();
     rc = argon2id_hash_encoded(cost.iterations, cost.memory_kib, LANES, password.p, password.len,
                                salt, sizeof(salt), HASH_BYTES, phc, size);
-    turns_offer(false);
+    turns_end();
     if (rc != ARGON2_OK)
         return rc == ARGON2_MEMORY_ALLOCATION_ERROR ? E_UNAVAILABLE : E_INTERNAL;
     *ret_phc = text_of(phc);
@@ -132,10 +96,10 @@ decoy_spend(struct text password)
     struct cost cost = cost_now();
     uint8_t hash[HASH_BYTES];
 
-    turns_offer(true);
+    turns_begin();
     (void)argon2id_hash_raw(cost.iterations, cost.memory_kib, LANES, password.p, password.len, salt,
                             sizeof(salt), hash, sizeof(hash));
-    turns_offer(false);
+    turns_end();
 }
 
 bool
@@ -155,9 +119,9 @@ password_verify(struct text password, struct text phc, bool *ret_stale)
         *ret_stale = cost.memory_kib < now.memory_kib || cost.iterations < now.iterations;
     memcpy(encoded, phc.p, phc.len);
     encoded[phc.len] = '\0';
-    turns_offer(true);
+    turns_begin();
     int rc = argon2id_verify(encoded, password.p, password.len);
-    turns_offer(false);
+    turns_end();
     return rc == ARGON2_OK;
 }
 

@@ -12,6 +12,7 @@
 #include "auth/link.h"
 #include "auth/password.h"
 #include "auth/secret.h"
+#include "auth/turns.h"
 #include "base/settings.h"
 
 #define MEMORY_KIB 8192
@@ -214,17 +215,19 @@ on_turn(int signal)
     turns++;
 }
 
-static int
-turns_taken(void)
+static void
+turn_block(int how)
 {
-    int taken = turns;
+    sigset_t turn;
 
-    turns = 0;
-    return taken;
+    sigemptyset(&turn);
+    sigaddset(&turn, SIGRTMIN);
+    sigprocmask(how, &turn, NULL);
 }
 
-/* Counted in place of the handler that gives the core away: signals come while a computation runs,
- * and none once it has ended. */
+/* The first test of passwords: no turn has been refused yet. Signals are counted in place of the
+ * handler that gives the core away: they come while a computation runs, and none once it has
+ * ended. */
 static void
 test_password_turns(void)
 {
@@ -233,17 +236,55 @@ test_password_turns(void)
     struct timespec later = {.tv_nsec = 20000000};
     struct text made;
 
-    password_verify(TEXT("password of mine"), TEXT_NULL, NULL); /* sets its own handler once */
+    turn_block(SIG_BLOCK);
+    password_verify(TEXT("password of mine"), TEXT_NULL, NULL); /* sets its own handler, once */
     sigaction(SIGRTMIN, &count, &before);
+    turn_block(SIG_UNBLOCK);
     for (size_t i = 0; i < sizeof(phcs) / sizeof(phcs[0]); i++) {
+        turns = 0;
         password_verify(TEXT("password of mine"), phcs[i], NULL);
-        CU_ASSERT_TRUE(turns_taken() > 0);
+        CU_ASSERT_TRUE(turns > 0);
     }
+    turns = 0;
     CU_ASSERT_EQUAL(password_hash(a, TEXT("password of mine"), &made), E_OK);
-    CU_ASSERT_TRUE(turns_taken() > 0);
+    CU_ASSERT_TRUE(turns > 0);
+    turns = 0;
     CU_ASSERT_EQUAL(nanosleep(&later, NULL), 0);
-    CU_ASSERT_EQUAL(turns_taken(), 0);
+    CU_ASSERT_EQUAL(turns, 0);
     sigaction(SIGRTMIN, &before, NULL);
+}
+
+/* Held back, the signal of a timer that runs stays to be seen. */
+static bool
+turns_are_offered(void)
+{
+    struct timespec later = {.tv_nsec = 20000000};
+    sigset_t seen;
+
+    turn_block(SIG_BLOCK);
+    turns_begin();
+    nanosleep(&later, NULL);
+    sigpending(&seen);
+    turns_end();
+    turn_block(SIG_UNBLOCK);
+    return sigismember(&seen, SIGRTMIN) == 1;
+}
+
+/* A computation that does not compute waits for its core, as far as can be seen from here. */
+static void
+test_turns_pause(void)
+{
+    struct timespec wait = {.tv_nsec = 100000000}, pause = {.tv_sec = 2, .tv_nsec = 100000000};
+
+    nanosleep(&pause, NULL); /* of the tests before */
+    CU_ASSERT_TRUE(turns_are_offered());
+    turns_begin();
+    while (nanosleep(&wait, &wait) != 0)
+        continue;
+    turns_end();
+    CU_ASSERT_FALSE(turns_are_offered());
+    nanosleep(&pause, NULL);
+    CU_ASSERT_TRUE(turns_are_offered());
 }
 
 static void
@@ -469,9 +510,10 @@ main(void)
         {"csrf: of its session only", test_csrf},
         {"cursor: of its list only", test_cursor},
         {"cursor: hostile forms", test_cursor_bad},
+        {"password: while one is computed, its core is offered to others", test_password_turns},
+        {"password: on a busy machine no core is offered for a while", test_turns_pause},
         {"password: hash and verify", test_password},
         {"password: parameters that have risen", test_password_stale},
-        {"password: while one is computed, its core is offered to others", test_password_turns},
         {"password: hostile hashes", test_password_bad_phc},
         {"password: unknown accounts take as long", test_password_time},
         {"password: weak ones", test_password_weak},
