@@ -252,10 +252,10 @@ def test_a_request_under_way_is_not_done_again(instance, teacher, title):
     first = threading.Thread(target=lambda: answers.append(teacher.post(at, json=body, headers=headers)))
     with held(instance, teacher, course["id"]):
         first.start()
-        wait_until(lambda: waits(instance), 2)
+        wait_until(lambda: waits(instance), 10)
         began = time.monotonic()
         meanwhile = teacher.post(at, json=body, headers=headers)
-        assert time.monotonic() - began < 1, "it waited instead of answering"
+        assert time.monotonic() - began < 2, "it waited instead of answering"
         assert_problem(meanwhile, 409, "idempotency_in_progress")
         assert int(meanwhile.headers["retry-after"]) >= 1
     first.join()
