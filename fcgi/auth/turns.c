@@ -12,7 +12,7 @@
 #include "base/timestamp.h"
 
 #define TURN_US 1000
-#define PATIENCE_US 20000 /* waited for the core in one computation */
+#define PATIENCE_US 50000 /* waited for the core in one computation */
 #define PAUSE_US 2000000  /* without an offer after that */
 
 static timer_t timer;
